@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to the kernel: what stands behind `Store`. The only header that names RocksDB.
+#pragma once
+#include <array>
+#include <atomic>
+#include <limits>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/utilities/transaction.h>
+#include <rocksdb/utilities/transaction_db.h>
+
+#include "kernel/outbox.hpp"
+#include "kernel/store.hpp"
+#include "kernel/timers.hpp"
+
+namespace tarn::kernel {
+
+// Throws Conflict or StorageFailure for a status that is neither OK nor NotFound.
+void check_status(const rocksdb::Status& status, std::string_view doing);
+
+// The directory is ours as long as this lives. The file holds the pid for the other's message.
+class DirectoryLock {
+ public:
+  DirectoryLock() = default;
+  explicit DirectoryLock(const std::filesystem::path& directory);
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(DirectoryLock&& other) noexcept;
+  ~DirectoryLock();
+
+ private:
+  int file_ = -1;
+};
+
+// Row key: service / kind / account / region, then the parts of the record's own key.
+std::string row_prefix(const RecordKind& kind, const Scope& scope);
+std::string row_key(const RecordKind& kind, const Scope& scope, const Key& key);
+// The first key behind everything that begins with `prefix`; empty: nothing is behind.
+std::string prefix_end(std::string prefix);
+
+struct Store::Impl {
+  Impl(StoreOptions options, Clock& clock, Random& random);
+  ~Impl();
+
+  rocksdb::ColumnFamilyHandle* family(Family f) const {
+    return families[static_cast<std::size_t>(f)];
+  }
+  std::unique_ptr<rocksdb::Transaction> begin();
+  void recycle(std::unique_ptr<rocksdb::Transaction> txn);
+
+  // A write of rows that no transaction locks (the bus's own). Not synced: the next synced commit,
+  // or a clean end, makes it durable; kill -9 alone loses nothing.
+  void write_unlocked(rocksdb::WriteBatch& batch);
+
+  // After a failed write RocksDB refuses further ones; tried again at most once a second, so that
+  // a disk that has room again is used again.
+  void try_resume();
+
+  void fault(std::string_view name) {
+    if (has_fault.load(std::memory_order_acquire)) run_fault(name);
+  }
+  void run_fault(std::string_view name);
+
+  StoreOptions options;
+  Clock& clock;
+  Random& random;
+  DirectoryLock lock;
+  std::unique_ptr<rocksdb::Env> memory_env;
+  std::unique_ptr<rocksdb::TransactionDB> db;
+  std::array<rocksdb::ColumnFamilyHandle*, 4> families{};
+  rocksdb::WriteOptions write_options;
+  rocksdb::TransactionOptions txn_options;
+
+  Outbox outbox;
+  TimerFront timers;
+
+ private:
+  void open();
+  void open_outbox();
+
+  std::mutex free_mutex;
+  std::vector<std::unique_ptr<rocksdb::Transaction>> free_txns;
+  std::mutex resume_mutex;
+  std::int64_t resume_not_before = 0;
+  std::atomic<bool> has_fault{false};
+  std::mutex fault_mutex;
+  std::shared_ptr<const FaultPoint> fault_point;
+  friend class Store;
+};
+
+struct Txn::State {
+  explicit State(Store::Impl& store) : store(store) {}
+  ~State();
+  rocksdb::Transaction& txn();  // begins it at the first lock or write
+  void require_open() const;
+
+  Store::Impl& store;
+  std::unique_ptr<rocksdb::Transaction> begun;
+  std::vector<Event> events;
+  std::vector<std::function<void()>> wakes;
+  Timestamp earliest_timer = Timestamp::max();
+  std::uint64_t writes = 0;
+  bool done = false;
+};
+
+}  // namespace tarn::kernel
