@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// LoggingConfiguration: what happens in executions, as lines in CloudWatch Logs. Lines leave
+// through the outbox, in the commit that stores what they tell of.
+#include <fmt/format.h>
+
+#include "aws/error.hpp"
+#include "base/strings.hpp"
+#include "platform/registry.hpp"
+#include "services/stepfunctions/service.hpp"
+
+namespace tarn::stepfunctions {
+namespace {
+
+bool is_logged(std::string_view level, asl::HistoryType type) {
+  if (level == "ALL") return true;
+  const auto name = asl::history_type_name(type);
+  const bool failure =
+      name.ends_with("Failed") || name.ends_with("TimedOut") || name.ends_with("Aborted");
+  if (level == "ERROR") return failure;
+  return level == "FATAL" && failure && name.starts_with("Execution");
+}
+
+// As AWS writes an event into a log: numbers as text, the details under one name.
+std::string line_of(const asl::HistoryEvent& event, const std::string& arn, bool data) {
+  const JsonObject whole = asl::event_json(event, data);
+  Json details = JsonObject();
+  for (const auto& member : whole) {
+    if (std::string_view(member.key()).ends_with("EventDetails")) details = member.value();
+  }
+  JsonObject out{{"id", std::to_string(event.id)},
+                 {"type", asl::history_type_name(event.type)},
+                 {"details", std::move(details)},
+                 {"redrive_count", "0"},
+                 {"previous_event_id", std::to_string(event.previous)},
+                 {"event_timestamp", std::to_string(to_millis(event.time))},
+                 {"execution_arn", arn}};
+  return dump_json(Json(std::move(out)));
+}
+
+// "arn:aws:logs:REGION:ACCOUNT:log-group:NAME:*"
+std::string group_of(const Json& logging) {
+  const Json* destinations = find_member(logging, "destinations");
+  if (!destinations || !destinations->is_array() || destinations->get_array().empty()) return "";
+  const Json* group = find_member(destinations->get_array().front(), "cloudWatchLogsLogGroup");
+  const auto arn = group ? string_or(*group, "logGroupArn") : std::string();
+  const auto at = arn.find(":log-group:");
+  if (at == std::string::npos) return "";
+  std::string name = arn.substr(at + 11);
+  if (name.ends_with(":*")) name.resize(name.size() - 2);
+  return name;
+}
+
+}  // namespace
+
+void StepFunctions::log_events(kernel::Txn& txn, const ExecutionRecord& record,
+                               const std::vector<asl::HistoryEvent>& events) {
+  const auto level = string_or(record.logging, "level", "OFF");
+  const std::string group = group_of(record.logging);
+  if (level == "OFF" || group.empty()) return;
+  const Json* include = find_member(record.logging, "includeExecutionData");
+  const bool data = include && include->is_bool() && include->get_bool();
+  JsonArray lines;
+  for (const auto& event : events) {
+    if (!is_logged(level, event.type)) continue;
+    lines.push_back(JsonObject{{"timestamp", to_millis(event.time)},
+                               {"message", line_of(event, record.arn, data)}});
+  }
+  if (lines.empty()) return;
+  JsonObject payload{
+      {"account", txn.scope().account},
+      {"region", txn.scope().region},
+      {"group", group},
+      {"stream", fmt::format("states/{}/{}", record.machine, iso8601(record.start).substr(0, 10))},
+      {"lines", std::move(lines)}};
+  txn.emit({k_log_topic, group, dump_json(Json(std::move(payload)))});
+}
+
+Task<void> StepFunctions::deliver_logs(kernel::Delivery delivery) {
+  const Json payload = parse_json(delivery.payload);
+  const auto call = environment_.call_as(platform::root_identity(string_or(payload, "account")),
+                                         string_or(payload, "region"));
+  if (!call->registry().find("logs", "PutLogEvents")) co_return;
+  const JsonObject stream{{"logGroupName", string_or(payload, "group")},
+                          {"logStreamName", string_or(payload, "stream")}};
+  JsonObject put = stream;
+  put["logEvents"] = payload.at("lines");
+  const Json input(std::move(put));
+  bool missing = false;
+  try {
+    Json first = input;
+    co_await call->invoke_json("logs", "PutLogEvents", std::move(first));
+  } catch (const aws::ApiError& error) {
+    if (error.code != "ResourceNotFoundException") throw;
+    missing = true;
+  }
+  if (!missing) co_return;
+  try {
+    Json create(stream);
+    co_await call->invoke_json("logs", "CreateLogStream", std::move(create));
+  } catch (const aws::ApiError& error) {
+    // Without its group, what was logged is lost, as on AWS.
+    if (error.code == "ResourceNotFoundException") co_return;
+    if (error.code != "ResourceAlreadyExistsException") throw;
+  }
+  Json again = input;
+  co_await call->invoke_json("logs", "PutLogEvents", std::move(again));
+}
+
+}  // namespace tarn::stepfunctions
