@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/up.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include "base/log.hpp"
+#include "server/house.hpp"
+
+namespace tarn::server {
+namespace {
+
+// Blocked in every thread, so that only `sigwait` below sees them.
+sigset_t block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return set;
+}
+
+void print_screen(const Options& options, const House& house) {
+  const std::string data = options.data_directory.string();
+  fmt::print(
+      "Tarn serves AWS's APIs on   {}\n"
+      "warehouses (PostgreSQL) on  {}\n"
+      "data directory              {}\n"
+      "credentials                 eval \"$(tarn env --data {})\"\n"
+      "what is implemented         tarn ops\n"
+      "stop                        Ctrl-C\n"
+      "ready\n",
+      house.endpoint(), house.warehouse_address(), data, data);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int up(const Options& options) {
+  const sigset_t signals = block_signals();
+  if (options.verbose) log::set_level(log::Level::debug);
+  try {
+    House house(options);
+    print_screen(options, house);
+    int received = 0;
+    sigwait(&signals, &received);
+    log::info("server", "stopping");
+    house.stop();
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "tarn: {}\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace tarn::server
