@@ -5,6 +5,10 @@
 #include <functional>
 #include <memory>
 
+// Asio would take coroutine frames from a cache of the running thread. clang keeps the address of
+// thread-local data over a suspension (LLVM issue 47179), so a coroutine that went on on another
+// thread used the first one's cache: with two io threads memory was corrupted within a second.
+#define BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>

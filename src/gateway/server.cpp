@@ -28,12 +28,12 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     std::set<std::shared_ptr<Connection>> connections;
   };
 
-  Impl(ThreadPool& call_pool, platform::HttpHandler front_handler)
+  Impl(ThreadPool& call_pool, platform::HttpHandler front_handler, std::size_t io_threads)
       : calls(call_pool),
         front(std::move(front_handler)),
+        io(static_cast<int>(io_threads)),
         work(io.get_executor()) {
-    // One: two of them corrupted memory under load (64 clients), for a reason not yet found.
-    threads.emplace_back([this] { io.run(); });
+    for (std::size_t i = 0; i < io_threads; ++i) threads.emplace_back([this] { io.run(); });
   }
 
   ListenerId add(Tcp::acceptor acceptor, std::shared_ptr<const Connection::Choose> choose) {
@@ -140,7 +140,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 
   ThreadPool& calls;
   const platform::HttpHandler front;
-  asio::io_context io{1};
+  asio::io_context io;
   asio::executor_work_guard<asio::io_context::executor_type> work;
   std::mutex mutex;
   std::map<std::string, platform::HttpHandler> mounts;
@@ -151,8 +151,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   std::vector<std::thread> threads;
 };
 
-Server::Server(ThreadPool& calls, platform::HttpHandler front)
-    : impl_(std::make_shared<Impl>(calls, std::move(front))) {}
+Server::Server(ThreadPool& calls, platform::HttpHandler front, std::size_t io_threads)
+    : impl_(std::make_shared<Impl>(calls, std::move(front), io_threads)) {}
 
 Server::~Server() {
   shutdown();

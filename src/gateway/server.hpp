@@ -9,7 +9,7 @@
 // read as the handler asks), a stop token that fires when the client goes away. This folder is the
 // only one that includes Beast, and only in connection.cpp and server.cpp.
 //
-// Threading: thread-safe. Sockets live on one io thread; handlers never run there.
+// Threading: thread-safe. Sockets live on the io threads; handlers never run there.
 #pragma once
 #include <memory>
 #include <string>
@@ -24,7 +24,7 @@ inline constexpr std::size_t k_body_buffered_max = 256 * 1024;
 class Server : public platform::HttpServer {
  public:
   // `front` answers whatever no mount takes.
-  Server(ThreadPool& calls, platform::HttpHandler front);
+  Server(ThreadPool& calls, platform::HttpHandler front, std::size_t io_threads = 1);
   ~Server() override;
 
   // Starts serving; returns the port (chosen by the system for 0). Throws std::system_error with
