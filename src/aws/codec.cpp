@@ -158,16 +158,6 @@ HttpResponse encode_response(Protocol protocol, const Operation& operation, cons
   return response;
 }
 
-ApiError access_denied(Protocol protocol, std::string message) {
-  switch (protocol) {
-    case Protocol::query:
-    case Protocol::rest_xml: return ApiError("AccessDenied", std::move(message), 403);
-    case Protocol::ec2: return ApiError("UnauthorizedOperation", std::move(message), 403);
-    case Protocol::rest_json: return ApiError("AccessDeniedException", std::move(message), 403);
-    default: return access_denied(std::move(message));
-  }
-}
-
 ErrorPlace error_place(Protocol protocol, const Operation& operation) {
   const ServiceModel& service = *operation.service;
   return {.protocol = protocol,
@@ -186,12 +176,17 @@ void write_error_members(const ApiError& error, std::string& out) {
   for (const auto& entry : error.extra) write_xml_json(entry.key(), entry.value(), out);
 }
 
+ApiError ec2_error(ApiError error) {
+  if (error.shape == "AccessDeniedException") error.code = "UnauthorizedOperation";
+  return error;
+}
+
 void encode_xml_error(const ErrorPlace& place, const ApiError& error, std::string_view request_id,
                       HttpResponse& response) {
   std::string& out = response.body;
   if (place.protocol == Protocol::ec2) {
     out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error>";
-    write_error_members(error, out);
+    write_error_members(ec2_error(error), out);
     out += fmt::format("</Error></Errors><RequestID>{}</RequestID></Response>", request_id);
   } else if (place.protocol == Protocol::rest_xml && place.service_id == "s3") {
     out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>";
@@ -248,6 +243,9 @@ HttpResponse encode_error(const ErrorPlace& place, const ApiError& error,
                           std::string_view request_id) {
   HttpResponse response;
   response.status = error.http_status;
+  // The JSON protocols know one status for whatever the sender did wrong.
+  const bool rpc = place.protocol == Protocol::json || place.protocol == Protocol::rpc_v2_cbor;
+  if (rpc && error.shape == "AccessDeniedException") response.status = 400;
   switch (place.protocol) {
     case Protocol::json:
     case Protocol::rest_json:

@@ -46,9 +46,6 @@ inline HttpResponse encode_error(Protocol protocol, const Operation* operation,
                       request_id);
 }
 
-// A refusal by policy, under the code and status that the protocol's services use.
-ApiError access_denied(Protocol protocol, std::string message);
-
 // The service's preferred protocol.
 inline Protocol default_protocol(const Operation& operation) {
   return operation.service->protocols[0];

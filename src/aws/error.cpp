@@ -24,7 +24,7 @@ ApiError not_implemented(std::string_view service, std::string_view operation) {
 }
 
 ApiError access_denied(std::string message) {
-  return ApiError("AccessDeniedException", std::move(message), 400);
+  return ApiError("AccessDenied", std::move(message), 403, true, "AccessDeniedException");
 }
 
 ApiError throttled(std::string message) {

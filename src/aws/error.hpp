@@ -75,8 +75,8 @@ class ModelledError : public ApiError {
 
 ApiError validation_error(std::string message);  // ValidationException
 ApiError not_implemented(std::string_view service, std::string_view operation);
-// AccessDeniedException of the JSON services; `access_denied(protocol, message)` in aws/codec.hpp
-// knows what the others call it.
+// What IAM refuses: AccessDenied of the XML services, AccessDeniedException of the JSON ones,
+// UnauthorizedOperation of EC2, each with its status. `encode_error` chooses.
 ApiError access_denied(std::string message);
 ApiError throttled(std::string message = "Rate exceeded");
 ApiError internal_failure();

@@ -105,7 +105,7 @@ void authorize(IdentityStore* identities, Call& call, const std::string& action,
     for (const auto& [key, value] : condition_keys) set(request.context, key, value);
     const auto decision = aws::decide(policies, request);
     if (decision.allowed) continue;
-    throw aws::ApiError("AccessDenied", decision.message, 403, true, "AccessDeniedException");
+    throw aws::access_denied(decision.message);
   }
 }
 

@@ -85,6 +85,14 @@ void Registry::authorize(Call& call, const std::string& action,
   platform::authorize(identities_, call, action, resources, resource_policy, condition_keys);
 }
 
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+void Registry::authorize_passing(Call& call, const OpRow& row, const void* input) const {
+  for (const auto& role : row.passed_roles(call, input)) {
+    if (role.empty()) continue;  // the handler says what is wrong with it
+    authorize(call, "iam:PassRole", {role}, std::nullopt, {{"iam:PassedToService", row.passed_to}});
+  }
+}
+
 Task<void> Registry::run(const OpRow& row, CallPtr call, void* input, void* output) {
   const std::string name = fmt::format("{}.{}", row.operation->service->id, row.operation->name);
   try {
@@ -99,6 +107,7 @@ Task<void> Registry::run(const OpRow& row, CallPtr call, void* input, void* outp
       authorize(*call, row.action, resources,
                 row.resource_policy ? row.resource_policy(*call, input) : std::nullopt,
                 row.condition_keys ? row.condition_keys(*call, input) : ConditionKeys{});
+      if (row.passed_roles) authorize_passing(*call, row, input);
     }
     co_await row.run(call, input, output);
   } catch (const aws::ApiError&) {

@@ -43,6 +43,8 @@ class Registry {
                  const ConditionKeys& condition_keys = {}) const;
 
  private:
+  void authorize_passing(Call& call, const OpRow& row, const void* input) const;
+
   std::vector<std::unique_ptr<Service>> services_;
   std::vector<OpRow> rows_;
   std::map<std::pair<std::string, std::string>, std::size_t, std::less<>> by_name_;

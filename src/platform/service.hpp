@@ -12,6 +12,9 @@
 //     t.op<AddPermission>(&Sqs::add_permission).partial("stored, not enforced");
 //   }
 //
+// A service may have `template <class Input> void admit(Call&, const Input&)`: it runs before every
+// handler and refuses by throwing (S3's ExpectedBucketOwner).
+//
 // Handlers are `Output f(Call&, const Input&)` (plain; run on the call pool; re-run on
 // kernel::Conflict) or `Task<Output> f(CallPtr, Input)` (those that wait; they use
 // store.transact). Order of life: constructed, operations(), resources(), then start() when every
@@ -81,6 +84,9 @@ struct OpRow {
   std::function<ConditionKeys(Call&, const void* input)> condition_keys;
   // The policy of the resource itself (bucket, queue, topic), if it has one.
   std::function<std::optional<std::string>(Call&, const void* input)> resource_policy;
+  // The roles that the caller hands to a service, which takes iam:PassRole.
+  std::function<std::vector<std::string>(Call&, const void* input)> passed_roles;
+  std::string passed_to;  // "lambda.amazonaws.com"
 };
 
 template <class Op>
@@ -124,6 +130,22 @@ class OpRowBuilder {
     return *this;
   }
 
+  // `std::optional<std::string> f(…)` or `std::vector<std::string> f(Call&, const Input&)`: ARNs of
+  // roles that `service` ("lambda.amazonaws.com") is to assume.
+  template <class F>
+  OpRowBuilder& passes_role(std::string service, F roles) {
+    row_.passed_to = std::move(service);
+    row_.passed_roles = [roles](Call& call, const void* in) -> std::vector<std::string> {
+      auto given = roles(call, *static_cast<const typename Op::Input*>(in));
+      if constexpr (std::is_same_v<decltype(given), std::optional<std::string>>) {
+        return given ? std::vector<std::string>{*given} : std::vector<std::string>();
+      } else {
+        return given;
+      }
+    };
+    return *this;
+  }
+
  private:
   OpRow& row_;
 };
@@ -136,16 +158,23 @@ struct IsTask<Task<T>> : std::true_type {};
 // Runs a plain handler; again on kernel::Conflict, a bounded number of times.
 void run_with_retry(const std::function<void()>& body);
 
+template <class S, class Input>
+void admit(S* service, Call& call, const Input& input) {
+  if constexpr (requires { service->admit(call, input); }) service->admit(call, input);
+}
+
 template <class Op, class S, class F>
 Task<void> run_plain(S* service, F handler, CallPtr call, void* in, void* out) {
   const auto& input = *static_cast<const typename Op::Input*>(in);
   auto& output = *static_cast<typename Op::Output*>(out);
+  admit(service, *call, input);
   run_with_retry([&] { output = std::invoke(handler, service, *call, input); });
   co_return;
 }
 template <class Op, class S, class F>
 Task<void> run_task(S* service, F handler, CallPtr call, void* in, void* out) {
   auto input = std::move(*static_cast<typename Op::Input*>(in));
+  admit(service, *call, input);
   auto task = std::invoke(handler, service, std::move(call), std::move(input));
   *static_cast<typename Op::Output*>(out) = co_await task;
 }

@@ -342,3 +342,41 @@ def test_the_cli_makes_a_role(tarn, unique, tmp_path):
     tarn.aws("iam", "delete-role", "--role-name", name)
     gone = tarn.aws("iam", "get-role", "--role-name", name, check=False)
     assert "NoSuchEntity" in gone.stderr
+
+
+def test_a_role_is_handed_to_a_service_only_by_who_may_pass_it(iam, user, role, as_user, unique):
+    """iam:PassRole: for Lambda (REST, 403), Step Functions and ECS (JSON, 400)."""
+    arn = iam.get_role(RoleName=role)["Role"]["Arn"]
+    pass_to = {}
+
+    def may(*services):
+        pass_to["iam:PassedToService"] = list(services)
+        iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=document(
+            allow(["lambda:*", "states:*", "ecs:*", "events:*"]),
+            allow("iam:PassRole", arn, Condition={"StringEquals": pass_to})))
+
+    may("glue.amazonaws.com")
+    function = {"FunctionName": unique("f"), "Runtime": "python3.11", "Role": arn,
+                "Handler": "m.f", "Code": {"ZipFile": b"not looked at"}}
+    text = f"is not authorized to perform: iam:PassRole on resource: {arn}"
+    with refused("AccessDeniedException", text, 403):
+        as_user("lambda").create_function(**function)
+    machine = {"name": unique("m"), "roleArn": arn, "definition": json.dumps(
+        {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}})}
+    with refused("AccessDeniedException", text, 400):
+        as_user("stepfunctions").create_state_machine(**machine)
+    definition = {"family": unique("d"), "taskRoleArn": arn, "executionRoleArn": arn, "cpu": "256",
+                  "memory": "512", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+                  "containerDefinitions": [{"name": "c", "image": "tarn/slim"}]}
+    with refused("AccessDeniedException", text, 400):
+        as_user("ecs").register_task_definition(**definition)
+    may("states.amazonaws.com")
+    as_user("stepfunctions").create_state_machine(**machine)
+    with refused("AccessDeniedException", text, 400):
+        as_user("ecs").register_task_definition(**definition)
+    may("ecs-tasks.amazonaws.com")
+    made = as_user("ecs").register_task_definition(**definition)["taskDefinition"]
+    iam.delete_user_policy(UserName=user, PolicyName="p")
+    iam.put_user_policy(UserName=user, PolicyName="q", PolicyDocument=document(allow("ecs:*")))
+    with refused("AccessDeniedException", text, 400):
+        as_user("ecs").run_task(taskDefinition=made["taskDefinitionArn"], launchType="FARGATE")

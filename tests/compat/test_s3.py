@@ -581,3 +581,21 @@ def test_objects_survive_a_kill(fresh_tarn):
     for key, body in bodies.items():
         got = s3.get_object(Bucket="kept", Key=key)
         assert got["Body"].read() == body and got["Metadata"] == {"a": "b"}
+
+
+def test_the_expected_owner_is_held_to(s3, bucket, tarn):
+    owner = tarn.client("sts").get_caller_identity()["Account"]
+    s3.put_object(Bucket=bucket, Key="a", Body=b"x", ExpectedBucketOwner=owner)
+    s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=owner)
+    with refused("AccessDenied", "Access Denied", 403):
+        s3.put_object(Bucket=bucket, Key="a", Body=b"y", ExpectedBucketOwner="999999999999")
+    with refused("AccessDenied", status=403):
+        s3.get_object(Bucket=bucket, Key="a", ExpectedBucketOwner="999999999999")
+    with refused("AccessDenied", status=403):
+        s3.list_objects_v2(Bucket=bucket, ExpectedBucketOwner="999999999999")
+    source = {"Bucket": bucket, "Key": "a"}
+    with refused("AccessDenied", status=403):
+        s3.copy_object(Bucket=bucket, Key="b", CopySource=source,
+                       ExpectedSourceBucketOwner="999999999999")
+    s3.copy_object(Bucket=bucket, Key="b", CopySource=source, ExpectedSourceBucketOwner=owner)
+    assert s3.get_object(Bucket=bucket, Key="b")["Body"].read() == b"x"

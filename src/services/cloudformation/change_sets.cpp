@@ -176,7 +176,7 @@ Task<CreateChangeSetOutput> CloudFormation::create_change_set(CallPtr call,
   if (in.resources_to_import && !in.resources_to_import->empty()) {
     throw_validation("ResourcesToImport is not supported by Tarn");
   }
-  check_role(*call, in.role_arn);
+  check_role(in.role_arn);
   const auto start = environment_.store.transact(
       call->scope(), [&](kernel::Txn& txn) { return look_at_start(txn, name, in); });
   Request request;

@@ -79,12 +79,21 @@ CloudFormation::CloudFormation(platform::Environment& environment)
       vault_(environment.secrets) {}
 
 void CloudFormation::operations(platform::OpTable& t) {
-  t.op<CreateStack>(&CloudFormation::create_stack).on(&stack_of<CreateStackInput>);
-  t.op<UpdateStack>(&CloudFormation::update_stack).on(&stack_of<UpdateStackInput>);
-  t.op<DeleteStack>(&CloudFormation::delete_stack).on(&stack_of<DeleteStackInput>);
+  constexpr auto k_self = "cloudformation.amazonaws.com";
+  const auto role = [](Call&, const auto& in) { return in.role_arn; };
+  t.op<CreateStack>(&CloudFormation::create_stack)
+      .on(&stack_of<CreateStackInput>)
+      .passes_role(k_self, role);
+  t.op<UpdateStack>(&CloudFormation::update_stack)
+      .on(&stack_of<UpdateStackInput>)
+      .passes_role(k_self, role);
+  t.op<DeleteStack>(&CloudFormation::delete_stack)
+      .on(&stack_of<DeleteStackInput>)
+      .passes_role(k_self, role);
   t.op<CancelUpdateStack>(&CloudFormation::cancel_update).on(&stack_of<CancelUpdateStackInput>);
   t.op<ContinueUpdateRollback>(&CloudFormation::continue_rollback)
-      .on(&stack_of<ContinueUpdateRollbackInput>);
+      .on(&stack_of<ContinueUpdateRollbackInput>)
+      .passes_role(k_self, role);
   t.op<UpdateTerminationProtection>(&CloudFormation::protect)
       .on(&stack_of<UpdateTerminationProtectionInput>);
   t.op<DescribeStacks>(&CloudFormation::describe_stacks).on(&stack_of<DescribeStacksInput>);
@@ -104,6 +113,7 @@ void CloudFormation::operations(platform::OpTable& t) {
   t.op<ValidateTemplate>(&CloudFormation::validate_template);
   t.op<CreateChangeSet>(&CloudFormation::create_change_set)
       .on(&stack_of<CreateChangeSetInput>)
+      .passes_role(k_self, role)
       .partial("IncludeNestedStacks is recorded; nested stacks are listed as one change");
   t.op<DescribeChangeSet>(&CloudFormation::describe_change_set)
       .on(&stack_of<DescribeChangeSetInput>);
@@ -179,9 +189,8 @@ std::uint64_t CloudFormation::put_template(kernel::Txn& txn, StackRecord& stack,
   return version;
 }
 
-void CloudFormation::check_role(Call& call, const std::optional<std::string>& role_arn) {
+void CloudFormation::check_role(const std::optional<std::string>& role_arn) {
   if (!role_arn || role_arn->empty()) return;
-  call.registry().authorize(call, "iam:PassRole", {*role_arn}, std::nullopt);
   auto& identities = platform::Ports::require(environment_.ports.identities, "IAM");
   try {
     identities.assume_for_service(*role_arn, "cloudformation.amazonaws.com", "AWSCloudFormation");

@@ -104,7 +104,7 @@ class CloudFormation : public platform::ServiceOf<CloudFormation> {
                        std::string reason);
   void submit_job(kernel::Txn& txn, const StackRecord& stack);
   std::uint64_t put_template(kernel::Txn& txn, StackRecord& stack, const std::string& text);
-  void check_role(Call& call, const std::optional<std::string>& role_arn);
+  void check_role(const std::optional<std::string>& role_arn);
   static Task<void> run_job(CloudFormation* self, kernel::JobContextPtr context);
 
   platform::Environment& environment_;

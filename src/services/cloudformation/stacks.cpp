@@ -41,7 +41,7 @@ Task<CreateStackOutput> CloudFormation::create_stack(CallPtr call, CreateStackIn
   check_stack_name(in.stack_name);
   refuse_unsupported(in);
   const auto on_failure = failure_choice(in);
-  check_role(*call, in.role_arn);
+  check_role(in.role_arn);
   const auto token = in.client_request_token.value_or("");
   const std::string known = environment_.store.transact(call->scope(), [&](kernel::Txn& txn) {
     const auto existing = find_stack(txn, in.stack_name);
@@ -86,7 +86,7 @@ Task<CreateStackOutput> CloudFormation::create_stack(CallPtr call, CreateStackIn
 
 Task<UpdateStackOutput> CloudFormation::update_stack(CallPtr call, UpdateStackInput in) {
   refuse_unsupported(in);
-  check_role(*call, in.role_arn);
+  check_role(in.role_arn);
   const auto token = in.client_request_token.value_or("");
   Request request;
   std::optional<Prepared> before;
@@ -139,7 +139,7 @@ Task<UpdateStackOutput> CloudFormation::update_stack(CallPtr call, UpdateStackIn
 // Deleting what does not exist is a success, as in AWS. A stack that is being made or changed may
 // be deleted, too: its driver sees that it was superseded and leaves the field.
 DeleteStackOutput CloudFormation::delete_stack(Call& call, const DeleteStackInput& in) {
-  check_role(call, in.role_arn);
+  check_role(in.role_arn);
   auto txn = environment_.store.begin(call.scope());
   auto found = find_stack_for_update(txn, in.stack_name);
   if (!found || found->status == "DELETE_COMPLETE" || found->status == "DELETE_IN_PROGRESS")
@@ -203,7 +203,7 @@ CancelUpdateStackOutput CloudFormation::cancel_update(Call& call,
 // The operation that failed goes on: what was put back stays, what failed is tried again or left.
 ContinueUpdateRollbackOutput CloudFormation::continue_rollback(
     Call& call, const ContinueUpdateRollbackInput& in) {
-  check_role(call, in.role_arn);
+  check_role(in.role_arn);
   auto txn = environment_.store.begin(call.scope());
   auto stack = require_stack_for_update(txn, in.stack_name);
   if (stack.status != "UPDATE_ROLLBACK_FAILED" && stack.status != "UPDATE_FAILED") {

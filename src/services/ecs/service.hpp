@@ -48,6 +48,7 @@ class Ecs : public platform::ServiceOf<Ecs> {
   DescribeTasksOutput describe_tasks(Call&, const DescribeTasksInput&);
   ListTasksOutput list_tasks(Call&, const ListTasksInput&);
   StopTaskOutput stop_task(Call&, const StopTaskInput&);
+  std::vector<std::string> roles_of(Call& call, const RunTaskInput& in);
   std::vector<TaskRecord> make_tasks(Txn& txn, Call& call, const RunTaskInput& in);
 
   TagResourceOutput tag_resource(Call&, const TagResourceInput&);

@@ -156,6 +156,11 @@ std::string after_of(const std::optional<std::string>& token) {
 
 void Ecs::definition_operations(platform::OpTable& t) {
   t.op<RegisterTaskDefinition>(&Ecs::register_definition)
+      .passes_role("ecs-tasks.amazonaws.com",
+                   [](Call&, const RegisterTaskDefinitionInput& in) {
+                     return std::vector<std::string>{in.task_role_arn.value_or(""),
+                                                     in.execution_role_arn.value_or("")};
+                   })
       .partial("Fargate with one container of the image tarn/slim; no volumes");
   t.op<DescribeTaskDefinition>(&Ecs::describe_definition);
   t.op<ListTaskDefinitions>(&Ecs::list_definitions);

@@ -93,7 +93,9 @@ void Ecs::task_operations(platform::OpTable& t) {
         return id.revision ? arn : arn.substr(0, arn.rfind(':')) + ":*";
       })
       .condition_keys(in_cluster)
-      .partial("Fargate; iam:PassRole is not checked");
+      .passes_role("ecs-tasks.amazonaws.com",
+                   [this](Call& call, const RunTaskInput& in) { return roles_of(call, in); })
+      .partial("Fargate");
   t.op<DescribeTasks>(&Ecs::describe_tasks)
       .condition_keys(in_cluster)
       .on([](Call& call, const auto& in) {
@@ -170,6 +172,24 @@ Task shown(const TaskRecord& task, const kernel::Scope& scope) {
   container.cpu = "0";
   out.containers = std::vector<Container>{std::move(container)};
   return out;
+}
+
+// The roles that the tasks will have, for iam:PassRole.
+std::vector<std::string> Ecs::roles_of(Call& call, const RunTaskInput& in) {
+  auto txn = store_.begin(call.scope());
+  Json definition;
+  try {
+    definition = require_definition(txn, in.task_definition).definition;
+  } catch (const aws::ApiError&) {
+    return {};  // the handler says so
+  }
+  const auto role = [&](const char* member, const std::optional<std::string>& instead) {
+    return instead.value_or(string_or(definition, member));
+  };
+  const TaskOverride none;
+  const TaskOverride& overrides = in.overrides ? *in.overrides : none;
+  return {role("taskRoleArn", overrides.task_role_arn),
+          role("executionRoleArn", overrides.execution_role_arn)};
 }
 
 std::vector<TaskRecord> Ecs::make_tasks(Txn& txn, Call& call, const RunTaskInput& in) {

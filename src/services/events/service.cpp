@@ -94,13 +94,22 @@ void Events::operations(platform::OpTable& t) {
       .on(buses)
       .resource_policy(
           [this](Call& call, const PutEventsInput& in) { return policy_for_putting(call, in); });
-  t.op<PutRule>(&Events::put_rule).on(rule_by_name);
+  constexpr auto k_self = "events.amazonaws.com";
+  t.op<PutRule>(&Events::put_rule)
+      .on(rule_by_name)
+      .passes_role(k_self, [](Call&, const PutRuleInput& in) { return in.role_arn; });
   t.op<DeleteRule>(&Events::delete_rule).on(rule_by_name);
   t.op<DescribeRule>(&Events::describe_rule).on(rule_by_name);
   t.op<EnableRule>(&Events::enable_rule).on(rule_by_name);
   t.op<DisableRule>(&Events::disable_rule).on(rule_by_name);
   t.op<ListRules>(&Events::list_rules);
-  t.op<PutTargets>(&Events::put_targets).on(rule);
+  t.op<PutTargets>(&Events::put_targets)
+      .on(rule)
+      .passes_role(k_self, [](Call&, const PutTargetsInput& in) {
+        std::vector<std::string> roles;
+        for (const auto& target : in.targets) roles.push_back(target.role_arn.value_or(""));
+        return roles;
+      });
   t.op<RemoveTargets>(&Events::remove_targets).on(rule);
   t.op<ListTargetsByRule>(&Events::list_targets).on(rule);
   t.op<ListRuleNamesByTarget>(&Events::list_rule_names);

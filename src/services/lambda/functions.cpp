@@ -139,8 +139,10 @@ void Lambda::function_operations(platform::OpTable& t) {
   const auto qualified = [](Call& call, const auto& in) {
     return asked_arn(call, in.function_name, in.qualifier);
   };
+  const auto role = [](Call&, const auto& in) { return std::optional<std::string>(in.role); };
   t.op<CreateFunction>(&Lambda::create_function)
       .on(function)
+      .passes_role("lambda.amazonaws.com", role)
       .partial("VpcConfig, TracingConfig, KMSKeyArn and Architectures are recorded only");
   t.op<GetFunction>(&Lambda::get_function).on(qualified);
   t.op<GetFunctionConfiguration>(&Lambda::get_configuration).on(qualified);
@@ -148,6 +150,7 @@ void Lambda::function_operations(platform::OpTable& t) {
   t.op<UpdateFunctionCode>(&Lambda::update_code).on(function);
   t.op<UpdateFunctionConfiguration>(&Lambda::update_configuration)
       .on(function)
+      .passes_role("lambda.amazonaws.com", role)
       .partial("VpcConfig, TracingConfig and KMSKeyArn are recorded only");
   t.op<DeleteFunction>(&Lambda::delete_function).on(qualified);
   t.op<PutFunctionConcurrency>(&Lambda::put_concurrency).on(function);

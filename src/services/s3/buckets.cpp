@@ -48,6 +48,12 @@ BucketRecord require_bucket_for_update(kernel::Txn& txn, const std::string& buck
   return *std::move(record);
 }
 
+void S3::require_owner(const std::string& bucket, const std::string& account) {
+  auto txn = begin();
+  const auto record = txn.peek<BucketRecord>(bucket);
+  if (record && record->account != account) throw aws::access_denied("Access Denied");
+}
+
 std::optional<std::string> S3::policy_of(const std::string& bucket) {
   auto txn = begin();
   const auto record = txn.peek<BucketRecord>(bucket);

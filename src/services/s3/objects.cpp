@@ -423,6 +423,9 @@ Task<CopyObjectOutput> S3::copy_object(CallPtr call, CopyObjectInput in) {
   check_key(in.key);
   refuse_unsupported(in, "CopyObject");
   const CopySource from = parse_copy_source(in.copy_source);
+  if (in.expected_source_bucket_owner) {
+    require_owner(from.bucket, *in.expected_source_bucket_owner);
+  }
   call->registry().authorize(*call, "s3:GetObject", {object_arn(from.bucket, from.key)},
                              policy_of(from.bucket));
   Opened source = open_object(store_, from.bucket, from.key);
@@ -476,6 +479,9 @@ Task<CopyObjectOutput> S3::copy_object(CallPtr call, CopyObjectInput in) {
 
 Task<UploadPartCopyOutput> S3::upload_part_copy(CallPtr call, UploadPartCopyInput in) {
   const CopySource from = parse_copy_source(in.copy_source);
+  if (in.expected_source_bucket_owner) {
+    require_owner(from.bucket, *in.expected_source_bucket_owner);
+  }
   call->registry().authorize(*call, "s3:GetObject", {object_arn(from.bucket, from.key)},
                              policy_of(from.bucket));
   UploadRecord upload = require_upload(store_, in.bucket, in.key, in.upload_id);

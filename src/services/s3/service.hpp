@@ -20,6 +20,13 @@ class S3 : public platform::ServiceOf<S3> {
   void operations(platform::OpTable& t);
   void resources(platform::ResourceTypes& types) override;
   void start() override;
+  // Whoever names the owner that a bucket must have is refused when it has another.
+  template <class Input>
+  void admit(platform::Call&, const Input& in) {
+    if constexpr (requires { in.expected_bucket_owner; }) {
+      if (in.expected_bucket_owner) require_owner(in.bucket, *in.expected_bucket_owner);
+    }
+  }
 
  private:
   using Call = platform::Call;
@@ -83,6 +90,8 @@ class S3 : public platform::ServiceOf<S3> {
   ListObjectsOutput list_objects(Call&, const ListObjectsInput&);
   ListObjectsV2Output list_objects_v2(Call&, const ListObjectsV2Input&);
 
+  // Throws AccessDenied for a bucket of another account; one that is missing is not its matter.
+  void require_owner(const std::string& bucket, const std::string& account);
   kernel::Txn begin() { return environment_.store.begin(k_all_buckets); }
   // The bucket's policy, for rows of buckets and objects.
   std::optional<std::string> policy_of(const std::string& bucket);

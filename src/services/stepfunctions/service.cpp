@@ -68,8 +68,15 @@ StepFunctions::~StepFunctions() = default;
 
 void StepFunctions::operations(platform::OpTable& t) {
   using S = StepFunctions;
-  t.op<CreateStateMachine>(&S::create_state_machine).on(&new_machine_of);
-  t.op<UpdateStateMachine>(&S::update_state_machine).on(&machine_of<UpdateStateMachineInput>);
+  const auto role = [](platform::Call&, const auto& in) {
+    return std::optional<std::string>(in.role_arn);
+  };
+  t.op<CreateStateMachine>(&S::create_state_machine)
+      .on(&new_machine_of)
+      .passes_role("states.amazonaws.com", role);
+  t.op<UpdateStateMachine>(&S::update_state_machine)
+      .on(&machine_of<UpdateStateMachineInput>)
+      .passes_role("states.amazonaws.com", role);
   t.op<DeleteStateMachine>(&S::delete_state_machine).on(&machine_of<DeleteStateMachineInput>);
   t.op<DescribeStateMachine>(&S::describe_state_machine).on(&machine_of<DescribeStateMachineInput>);
   t.op<DescribeStateMachineForExecution>(&S::describe_for_execution)
