@@ -19,7 +19,8 @@ TEST(ThreadPool, RunsEverythingExactlyOnce) {
 }
 
 TEST(ThreadPool, OutsideWorkIsRefusedWhenTheQueueIsFull) {
-  std::latch started(1), go(1);  // outlive the pool: its thread may still be inside wait() when the test ends
+  std::latch started(1),
+      go(1);  // outlive the pool: its thread may still be inside wait() when the test ends
   ThreadPool pool("test", 1, 2);
   pool.post([&] {
     started.count_down();
@@ -48,7 +49,8 @@ TEST(ThreadPool, AfterStopWorkRunsOnThePostersThread) {
 TEST(ThreadPool, WorkMayPostMoreWork) {
   std::atomic<int> runs{0};
   {
-    std::function<void(int)> more;  // outlives the pool, like `begun`: its last call may still be returning
+    std::function<void(int)>
+        more;  // outlives the pool, like `begun`: its last call may still be returning
     OneShot<void> begun;
     ThreadPool pool("test", 2);
     more = [&](int left) {

@@ -60,10 +60,12 @@ class Tarn:
     endpoint, port, pg_port, data, env (what `tarn env` exports), access_key, secret_key, region.
     """
 
-    def __init__(self, data: pathlib.Path | None = None, arguments: list[str] | None = None):
+    def __init__(self, data: pathlib.Path | None = None, arguments: list[str] | None = None,
+                 environment: dict[str, str] | None = None):
         self._own_data = data is None
         self.data = data or pathlib.Path(tempfile.mkdtemp(prefix="tarn-test-"))
         self.arguments = arguments or []
+        self.environment = environment or {}
         self.log_path = self.data.with_name(self.data.name + ".log")
         self.process: subprocess.Popen[str] | None = None
         self.port = self.pg_port = 0
@@ -96,7 +98,7 @@ class Tarn:
         self._log_from = self.log_path.stat().st_size
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True,
-            env=clean_environment(), start_new_session=True)
+            env=clean_environment() | self.environment, start_new_session=True)
         ready = threading.Event()
         # Keeps reading after `ready`: a full pipe would stop the server.
         threading.Thread(target=self._pump, args=(self.process, log, ready), daemon=True).start()
