@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/pool.hpp"
 
+#include <limits>
+
 #include <pthread.h>
 
 namespace tarn {
@@ -19,25 +21,26 @@ ThreadPool::ThreadPool(std::string name, std::size_t threads, std::size_t queue_
 
 ThreadPool::~ThreadPool() { stop(); }
 
-void ThreadPool::post(std::function<void()> work) {
+// Waking happens outside the lock, or the woken thread would wait for it at once. What was posted
+// may have let the pool's owner go on to destroy it by then, so `stop` waits for the wakers.
+bool ThreadPool::push(std::function<void()>& work, std::size_t max) {
+  ++wakers_;
+  bool taken = false;
   {
     std::lock_guard lock(mutex_);
-    if (!stopping_) {
-      queue_.push_back(std::move(work));
-      changed_.notify_one();
-      return;
-    }
+    taken = !stopping_ && queue_.size() < max;
+    if (taken) queue_.push_back(std::move(work));
   }
-  work();
+  if (taken) changed_.notify_one();
+  --wakers_;
+  return taken;
 }
 
-bool ThreadPool::try_post(std::function<void()> work) {
-  std::lock_guard lock(mutex_);
-  if (stopping_ || queue_.size() >= queue_max_) return false;
-  queue_.push_back(std::move(work));
-  changed_.notify_one();
-  return true;
+void ThreadPool::post(std::function<void()> work) {
+  if (!push(work, std::numeric_limits<std::size_t>::max())) work();
 }
+
+bool ThreadPool::try_post(std::function<void()> work) { return push(work, queue_max_); }
 
 std::size_t ThreadPool::queued() const {
   std::lock_guard lock(mutex_);
@@ -53,6 +56,7 @@ void ThreadPool::stop() {
   changed_.notify_all();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
+  while (wakers_ > 0) std::this_thread::yield();
 }
 
 void ThreadPool::run() {

@@ -3,6 +3,7 @@
 // drains. Resumed coroutines are always accepted (`post`), new outside work is not when the queue
 // is full (`try_post`), which is how overload becomes SlowDown instead of memory.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -25,6 +26,7 @@ class ThreadPool : public Executor {
   void stop();
 
  private:
+  bool push(std::function<void()>& work, std::size_t max);
   void run();
   const std::string name_;
   const std::size_t queue_max_;
@@ -32,6 +34,7 @@ class ThreadPool : public Executor {
   std::condition_variable changed_;
   std::deque<std::function<void()>> queue_;
   bool stopping_ = false;
+  std::atomic<int> wakers_{0};
   std::vector<std::thread> threads_;
 };
 
