@@ -22,6 +22,8 @@ CREATE MACRO tarn_system.main.current_schemas(implicit) AS
   CASE WHEN implicit THEN ['pg_catalog', tarn_schema()] ELSE [tarn_schema()] END;
 CREATE MACRO tarn_system.main.current_user_id() AS 100;
 CREATE MACRO tarn_system.main.pg_backend_pid() AS tarn_process_id();
+CREATE MACRO tarn_system.main.pg_last_copy_count() AS tarn_last_copy_count();
+CREATE MACRO tarn_system.main.pg_last_unload_count() AS tarn_last_unload_count();
 CREATE MACRO tarn_system.main.pg_get_userbyid(id) AS
   CASE WHEN id = 100 THEN '{user}' ELSE 'unknown (OID=' || id || ')' END;
 CREATE MACRO tarn_system.main.has_table_privilege(a, b) AS true,

@@ -25,6 +25,7 @@ class SessionFacts : public duckdb::ClientContextState {
   std::string user, database, schema;
   std::int32_t process_id = 0;
   std::atomic<std::int64_t> statement_micros{0}, transaction_micros{0};
+  std::atomic<std::int64_t> last_copy_count{-1}, last_unload_count{-1};  // rows; -1: none yet
   // Held while COPY or UNLOAD runs.
   std::mutex identity_mutex;
   ObjectIdentity identity;

@@ -31,6 +31,8 @@ Value user(SessionFacts& facts) { return Value(facts.user); }
 Value database(SessionFacts& facts) { return Value(facts.database); }
 Value schema(SessionFacts& facts) { return Value(facts.schema); }
 Value process_id(SessionFacts& facts) { return Value::INTEGER(facts.process_id); }
+Value last_copy_count(SessionFacts& facts) { return Value::BIGINT(facts.last_copy_count); }
+Value last_unload_count(SessionFacts& facts) { return Value::BIGINT(facts.last_unload_count); }
 Value statement_second(SessionFacts& facts) {
   return Value::TIMESTAMP(
       duckdb::timestamp_t(date_trunc(DatePart::second, facts.statement_micros.load())));
@@ -55,6 +57,8 @@ void register_session_functions(duckdb::DatabaseInstance& instance) {
   add("tarn_database", LogicalType::VARCHAR, run<database>);
   add("tarn_schema", LogicalType::VARCHAR, run<schema>);
   add("tarn_process_id", LogicalType::INTEGER, run<process_id>);
+  add("tarn_last_copy_count", LogicalType::BIGINT, run<last_copy_count>);
+  add("tarn_last_unload_count", LogicalType::BIGINT, run<last_unload_count>);
   add("tarn_getdate", LogicalType::TIMESTAMP, run<statement_second>);
   add("tarn_sysdate", LogicalType::TIMESTAMP, run<transaction_time>);
   add("tarn_now", LogicalType::TIMESTAMP_TZ, run<transaction_time_zoned>);

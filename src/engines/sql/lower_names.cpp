@@ -132,6 +132,8 @@ constexpr FunctionRule k_rules[] = {
     {"current_schemas", 1, 1, nullptr, Kind::catalog},
     {"current_user_id", 0, 0, nullptr, Kind::catalog},
     {"pg_backend_pid", 0, 0, nullptr, Kind::catalog},
+    {"pg_last_copy_count", 0, 0, nullptr, Kind::catalog},
+    {"pg_last_unload_count", 0, 0, nullptr, Kind::catalog},
     {"pg_get_userbyid", 1, 1, nullptr, Kind::catalog},
     {"format_type", 2, 2, nullptr, Kind::catalog},
     {"has_table_privilege", 2, 3, nullptr, Kind::catalog},

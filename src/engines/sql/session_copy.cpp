@@ -336,6 +336,7 @@ Answer SessionImpl::copy(const CopyFrom& copy) {
                    "Load into table '" + table.name + "' failed.  " + error.message(), 0,
                    error.detail);
   }
+  facts_->last_copy_count = answer.count;
   answer.notices.push_back("INFO:Load into table '" + table.name + "' completed, " +
                            std::to_string(answer.count) + " record(s) loaded successfully.");
   return answer;
@@ -366,6 +367,7 @@ Answer SessionImpl::unload(const Unload& unload) {
   Answer answer{"UNLOAD"};
   answer.count = execute_tree(std::move(statement), &text);
   if (unload.manifest) write_manifest(*store, identity, unload, url);
+  facts_->last_unload_count = answer.count;
   answer.notices.push_back("INFO:UNLOAD completed, " + std::to_string(answer.count) +
                            " record(s) unloaded successfully.");
   return answer;

@@ -120,14 +120,23 @@ void Redshift::operations(platform::OpTable& t) {
                                                 in.cluster_identifier.value_or("*"), in.db_user)};
   };
   const auto named = [](Call&, const auto& in) { return in.resource_name; };
+  constexpr auto k_self = "redshift.amazonaws.com";
   t.op<CreateCluster>(&Redshift::create_cluster)
       .on(arn)
+      .passes_role(k_self,
+                   [](Call&, const CreateClusterInput& in) {
+                     return in.iam_roles.value_or(std::vector<std::string>());
+                   })
       .partial("node types, maintenance, snapshots, networks and encryption are recorded only");
   t.op<DescribeClusters>(&Redshift::describe_clusters);
   t.op<ModifyCluster>(&Redshift::modify_cluster)
       .on(arn)
       .partial("password and port take effect; sizes and maintenance are recorded only");
-  t.op<ModifyClusterIamRoles>(&Redshift::modify_cluster_iam_roles).on(arn);
+  t.op<ModifyClusterIamRoles>(&Redshift::modify_cluster_iam_roles)
+      .on(arn)
+      .passes_role(k_self, [](Call&, const ModifyClusterIamRolesInput& in) {
+        return in.add_iam_roles.value_or(std::vector<std::string>());
+      });
   t.op<DeleteCluster>(&Redshift::delete_cluster).on(arn);
   t.op<RebootCluster>(&Redshift::reboot_cluster).on(arn);
   t.op<GetClusterCredentials>(&Redshift::get_cluster_credentials).on(db_user);
