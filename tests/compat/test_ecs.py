@@ -397,3 +397,24 @@ def test_resource_types(tarn, platform, unique):
     cfn.delete_stack(StackName=stack)
     cfn.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig=wait)
     assert platform.ecs.describe_clusters(clusters=[outputs["Cluster"]])["failures"]
+
+
+def test_a_task_that_had_not_begun_runs_after_a_kill(fresh_tarn, unique):
+    """RunTask was answered: what it promised happens, also when Tarn ends at once."""
+    platform = Platform(fresh_tarn, unique)
+    definition = platform.define()
+    begun = []
+    for _ in range(5):
+        arns = [platform.start(definition, {"COMMAND": "echo ran"}) for _ in range(8)]
+        fresh_tarn.restart(kill=True)
+        platform.ecs = fresh_tarn.client("ecs")
+        tasks = [platform.until(arn, "STOPPED") for arn in arns]
+        for arn, task in zip(arns, tasks):
+            if task["stopCode"] == "EssentialContainerExited":
+                assert task["containers"][0]["exitCode"] == 0
+                assert platform.log(arn) == ["ran"]
+            else:  # it ran when the kill came: once is all
+                assert task["stoppedReason"] == "Tarn ended while the task ran"
+                assert len(platform.log(arn)) <= 1
+        begun += [task["stopCode"] for task in tasks]
+    assert "EssentialContainerExited" in begun

@@ -22,7 +22,9 @@ void Ecs::operations(platform::OpTable& t) {
   t.op<ListTagsForResource>(&Ecs::list_tags).on(by_arn);
 }
 
-void Ecs::start() { runner_.start(); }
+void Ecs::start() {
+  for (auto& [scope, task] : runner_.start()) run_again(scope, std::move(task));
+}
 void Ecs::stop() { runner_.stop(); }
 
 std::map<std::string, std::string> tag_map(const std::optional<std::vector<Tag>>& tags) {

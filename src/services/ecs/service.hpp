@@ -48,6 +48,8 @@ class Ecs : public platform::ServiceOf<Ecs> {
   DescribeTasksOutput describe_tasks(Call&, const DescribeTasksInput&);
   ListTasksOutput list_tasks(Call&, const ListTasksInput&);
   StopTaskOutput stop_task(Call&, const StopTaskInput&);
+  // What was accepted before the last end of Tarn and had not begun.
+  void run_again(const kernel::Scope& scope, TaskRecord task);
   std::vector<std::string> roles_of(Call& call, const RunTaskInput& in);
   std::vector<TaskRecord> make_tasks(Txn& txn, Call& call, const RunTaskInput& in);
 

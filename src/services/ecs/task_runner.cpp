@@ -80,31 +80,38 @@ TaskRunner::TaskRunner(platform::Environment& environment, sandbox::Compute& com
 
 // ---- Life
 
-void TaskRunner::start() {
+std::vector<std::pair<kernel::Scope, TaskRecord>> TaskRunner::start() {
   kernel::Subscription subscription;
   subscription.topic = k_topic;
   subscription.subscriber = "ecs.events";
   subscription.deliver = [this](kernel::Delivery delivery) { return tell(std::move(delivery)); };
   environment_.bus.subscribe(std::move(subscription));
 
-  std::vector<std::pair<kernel::Scope, TaskRecord>> interrupted;
-  store_.scan_all(TaskRecord::k_kind,
-                  [&](const kernel::Scope& scope, const std::string&, std::string_view value) {
-                    auto task = kernel::decode_record<TaskRecord>(value);
-                    if (task.last_status != "STOPPED")
-                      interrupted.emplace_back(scope, std::move(task));
-                    return true;
-                  });
+  std::vector<std::pair<kernel::Scope, TaskRecord>> interrupted, accepted;
+  store_.scan_all(TaskRecord::k_kind, [&](const kernel::Scope& scope, const std::string&,
+                                          std::string_view value) {
+    auto task = kernel::decode_record<TaskRecord>(value);
+    if (task.last_status == "STOPPED") return true;
+    const bool begun = task.last_status != "PROVISIONING" && task.last_status != "PENDING";
+    const bool wanted = task.desired_status == "RUNNING" && !begun;
+    (wanted ? accepted : interrupted).emplace_back(scope, std::move(task));
+    return true;
+  });
   for (auto& [scope, task] : interrupted) {
-    const Timestamp now = environment_.clock.now();
-    task.stop_code = task.started ? "TerminationNotice" : "TaskFailedToStart";
-    task.stopped_reason = k_interrupted;
-    task.last_status = task.desired_status = task.container_status = "STOPPED";
-    task.stopping = task.stopping.value_or(now);
-    task.execution_stopped = task.stopped = now;
     task.container_reason = "Tarn ended while the container ran";
-    store_.transact(scope, [&](kernel::Txn& txn) { put(txn, task); });
+    give_up(scope, std::move(task), k_interrupted);
   }
+  return accepted;
+}
+
+void TaskRunner::give_up(const kernel::Scope& scope, TaskRecord task, std::string reason) {
+  const Timestamp now = environment_.clock.now();
+  task.stop_code = task.started ? "TerminationNotice" : "TaskFailedToStart";
+  task.stopped_reason = std::move(reason);
+  task.last_status = task.desired_status = task.container_status = "STOPPED";
+  task.stopping = task.stopping.value_or(now);
+  task.execution_stopped = task.stopped = now;
+  store_.transact(scope, [&](kernel::Txn& txn) { put(txn, task); });
 }
 
 void TaskRunner::stop() {
@@ -134,7 +141,7 @@ void TaskRunner::run(kernel::Scope scope, TaskRecord task, ContainerDefinition c
   run->arn = task_arn(run->scope, run->task.cluster, run->task.id);
   {
     std::lock_guard lock(mutex_);
-    if (stopping_) return;  // the next start ends it
+    if (stopping_) return;  // the next start runs it
     running_[run->arn] = run;
   }
   spawn<void>({&environment_.background, {}}, go(run));
@@ -184,6 +191,7 @@ void TaskRunner::set_status(Run& run, const char* status,
     set_status(*run, "PENDING", [](TaskRecord&) {});
     co_await prepare(run);
     if (!run->slim_failure) {
+      set_status(*run, "ACTIVATING", [](TaskRecord&) {});
       {
         std::lock_guard lock(run->mutex);
         if (run->end_wanted) throw CannotStart("Task stopped before it started");
@@ -212,9 +220,10 @@ void TaskRunner::set_status(Run& run, const char* status,
   if (run->slim_failure && run->log) run->log->add("slim: " + run->slim_failure->text);
   if (run->log) co_await run->log->flush();
   run->listeners.close();
+  const bool stays = !run->process && !run->slim_failure && is_stopping();
   if (started) {
     finish(*run, status);
-  } else {
+  } else if (!stays) {  // else the next start runs it
     const bool asked = run->end_wanted;
     set_status(*run, "STOPPED", [&](TaskRecord& task) {
       const Timestamp now = environment_.clock.now();
@@ -232,13 +241,14 @@ void TaskRunner::set_status(Run& run, const char* status,
   ended_.notify_all();
 }
 
+bool TaskRunner::is_stopping() {
+  std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
 void TaskRunner::finish(Run& run, const sandbox::ExitStatus& status) {
   const Timestamp now = environment_.clock.now();
-  bool shutdown = false;
-  {
-    std::lock_guard lock(mutex_);
-    shutdown = stopping_ && status.stopped;
-  }
+  const bool shutdown = status.stopped && is_stopping();
   set_status(run, "STOPPED", [&](TaskRecord& task) {
     if (shutdown && task.stop_code.empty()) {
       task.stop_code = "TerminationNotice";

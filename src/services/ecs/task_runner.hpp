@@ -3,8 +3,8 @@
 // mounts archives, starts the sandbox, and writes each step into the task's record, together with
 // the event that tells of it.
 //
-// A task that has a record is never run twice: those that were not over when Tarn ended are STOPPED
-// at the next start, with the reason.
+// A task is never run twice: its record says ACTIVATING before its process begins. Those that had
+// begun when Tarn ended are STOPPED at the next start, with the reason; those that had not are run.
 //
 // Threading: any thread.
 #pragma once
@@ -29,11 +29,14 @@ class TaskRunner {
  public:
   TaskRunner(platform::Environment& environment, sandbox::Compute& compute);
 
-  // Subscribes the sender of events and ends what an earlier Tarn left.
-  void start();
+  // Subscribes the sender of events and ends what an earlier Tarn had begun. Returns what it had
+  // accepted and not begun: the caller runs it.
+  std::vector<std::pair<kernel::Scope, TaskRecord>> start();
   // Kills what runs and waits until every record says so, some seconds at most.
   void stop();
   void run(kernel::Scope scope, TaskRecord task, ContainerDefinition container, Json definition);
+  // Writes down that a task that does not run will not run.
+  void give_up(const kernel::Scope& scope, TaskRecord task, std::string reason);
   // Asks a running task to end; its record already says so.
   void end(const std::string& arn, std::chrono::seconds grace);
 
@@ -57,6 +60,7 @@ class TaskRunner {
   void serve(RunPtr run, sandbox::Started started);
   ::tarn::Task<aws::HttpResponse> answer(RunPtr run, std::shared_ptr<aws::HttpRequest> request);
   aws::HttpResponse give_credentials(Run& run);
+  bool is_stopping();
   void set_status(Run& run, const char* status, const std::function<void(TaskRecord&)>& change);
   void finish(Run& run, const sandbox::ExitStatus& status);
   ::tarn::Task<void> tell(kernel::Delivery delivery);

@@ -276,6 +276,17 @@ std::vector<TaskRecord> Ecs::make_tasks(Txn& txn, Call& call, const RunTaskInput
   co_return out;
 }
 
+void Ecs::run_again(const kernel::Scope& scope, TaskRecord task) {
+  auto txn = store_.begin(scope);
+  Json definition;
+  try {
+    definition = require_definition(txn, task.definition_arn).definition;
+  } catch (const ClientException&) {
+    return runner_.give_up(scope, std::move(task), "The task definition was deleted");
+  }
+  runner_.run(scope, std::move(task), container_of(definition), definition);
+}
+
 DescribeTasksOutput Ecs::describe_tasks(Call& call, const DescribeTasksInput& in) {
   auto txn = store_.begin(call.scope());
   const ClusterRecord cluster = require_cluster(txn, cluster_name(in.cluster));
