@@ -4,7 +4,8 @@
     python operation_rows.py write|check
 
 A row is `t.op<CreateQueue>(&Sqs::create_queue)…;` anywhere under src/services/<service>/;
-`.partial("…")` on it says what is accepted but not done.
+`.partial("…")` on it says what is accepted but not done. Resource types are the names that stand
+as text in the services' files about resources.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 REPO = pathlib.Path(os.environ.get("TARN_REPO", pathlib.Path(__file__).parents[2]))
 PAGE = REPO / "docs/coverage.md"
 ROW = re.compile(r"\bop<(?:\w+::)*(\w+)>\s*\(")
+TYPE = re.compile(r'"(AWS::[A-Za-z0-9]+::[A-Za-z0-9]+)"')
 PARTIAL = re.compile(r'\.partial\(\s*((?:"(?:\\.|[^"\\])*"\s*)+)\)')
 
 
@@ -68,6 +70,15 @@ def rows() -> list[Row]:
     return sorted(found)
 
 
+def resource_types() -> list[str]:
+    """As codegen/cfn_schemas.py finds them, and those without a schema (custom resources)."""
+    names: set[str] = set()
+    for file in (REPO / "src/services").glob("*/*resource*.?pp"):
+        if not file.name.endswith("_test.cpp"):
+            names.update(TYPE.findall(file.read_text()))
+    return sorted(names)
+
+
 def modelled(service: str) -> tuple[str, int]:
     """The full name of a service and how many operations its model has."""
     import botocore
@@ -87,9 +98,10 @@ def page() -> str:
     table = rows()
     services = sorted({row.service for row in table})
     lines = ["# Coverage", "",
-             "Every operation that Tarn implements, made from the operation tables by `./dev fmt`.",
-             "`tarn ops` prints the same from the program itself. What is not listed answers 501",
-             "`NotImplemented` and names itself.", "",
+             "Every operation that Tarn implements, made from the operation tables by `./dev fmt`,",
+             "and every [resource type](#cloudformation-resource-types) that CloudFormation makes.",
+             "`tarn ops` prints the same from the program itself. An operation that is not listed",
+             "answers 501 `NotImplemented` and names itself.", "",
              "| service | operations | of | with a limit |", "|---|---|---|---|"]
     detail: list[str] = []
     for service in services:
@@ -101,7 +113,20 @@ def page() -> str:
         detail += ["", f"## {service.replace('_', '-')}", ""]
         detail += wrapped(", ".join(row.operation for row in own if not row.note))
         detail += [f"- {row.operation}: {row.note}" for row in limited]
-    return "\n".join(lines + detail) + "\n"
+    return "\n".join(lines + detail + types_by_service()) + "\n"
+
+
+def types_by_service() -> list[str]:
+    groups: dict[str, list[str]] = {}
+    for name in resource_types():
+        groups.setdefault(name.rsplit("::", 1)[0], []).append(f"`{name}`")
+    lines = ["", "## CloudFormation resource types", "",
+             "Properties that a type does not act on are refused by name when a template is read.",
+             ""]
+    for names in groups.values():
+        item = wrapped(", ".join(names))
+        lines += [f"- {item[0]}", *(f"  {line}" for line in item[1:])]
+    return lines
 
 
 def wrapped(text: str, width: int = 110) -> list[str]:

@@ -137,17 +137,10 @@ class CustomResource : public platform::ResourceType {
   platform::Environment& environment_;
 };
 
-aws::HttpResponse plain(int status, std::string text) {
-  aws::HttpResponse response;
-  response.status = status;
-  response.body = std::move(text);
-  return response;
-}
-
-Task<aws::HttpResponse> receive(platform::Environment* environment,
-                                std::shared_ptr<aws::HttpRequest> request) {
-  if (request->method != "PUT") co_return plain(405, "PUT only\n");
-  const std::string token = request->path.substr(std::string_view(k_response_path).size());
+Task<aws::HttpResponse> receive(platform::Environment* environment, std::string_view path,
+                                KeepAnswer keep, std::shared_ptr<aws::HttpRequest> request) {
+  if (request->method != "PUT") co_return plain_response(405, "PUT only\n");
+  const std::string token = request->path.substr(path.size());
   std::string body;
   if (request->body) body = co_await read_all(request->body, k_response_bytes_max);
   bool valid = !token.empty();
@@ -156,27 +149,43 @@ Task<aws::HttpResponse> receive(platform::Environment* environment,
   } catch (const JsonError&) {
     valid = false;
   }
-  if (!valid) co_return plain(400, "the body must be a JSON object\n");
-  environment->store.transact({}, [&](kernel::Txn& txn) {
+  if (!valid) co_return plain_response(400, "the body must be a JSON object\n");
+  co_return keep(*environment, token, body);
+}
+
+aws::HttpResponse keep_response(platform::Environment& environment, const std::string& token,
+                                const std::string& body) {
+  environment.store.transact({}, [&](kernel::Txn& txn) {
     if (txn.find_for_update<CustomResponseRecord>(token)) return;  // the first answer counts
-    txn.put(CustomResponseRecord{token, body, environment->clock.now()});
+    txn.put(CustomResponseRecord{token, body, environment.clock.now()});
   });
-  co_return plain(200, "");
+  return plain_response(200, "");
 }
 
 }  // namespace
+
+aws::HttpResponse plain_response(int status, std::string text) {
+  aws::HttpResponse response;
+  response.status = status;
+  response.body = std::move(text);
+  return response;
+}
 
 std::unique_ptr<platform::ResourceType> make_custom_resource_type(
     platform::Environment& environment) {
   return std::make_unique<CustomResource>(environment);
 }
 
-void mount_custom_responses(platform::Environment& environment) {
+void mount_answers(platform::Environment& environment, const char* path, KeepAnswer keep) {
   if (!environment.ports.http_server) return;
-  environment.ports.http_server->mount(k_response_path,
-                                       [&environment](std::shared_ptr<aws::HttpRequest> request) {
-                                         return receive(&environment, std::move(request));
-                                       });
+  environment.ports.http_server->mount(
+      path, [&environment, path, keep](std::shared_ptr<aws::HttpRequest> request) {
+        return receive(&environment, path, keep, std::move(request));
+      });
+}
+
+void mount_custom_responses(platform::Environment& environment) {
+  mount_answers(environment, k_response_path, &keep_response);
 }
 
 }  // namespace tarn::cloudformation

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "aws/http.hpp"
 #include "kernel/record.hpp"
 #include "platform/resource_type.hpp"
 #include "platform/service.hpp"
@@ -29,7 +30,13 @@ struct CustomResponseRecord {
 
 std::unique_ptr<platform::ResourceType> make_custom_resource_type(
     platform::Environment& environment);
-// Serves the PUTs, if there is an HTTP server.
+
+// Makes an answer durable and says what its sender gets. The body is a JSON object.
+using KeepAnswer = aws::HttpResponse (*)(platform::Environment& environment,
+                                         const std::string& token, const std::string& body);
+// Serves PUTs to `path`TOKEN, if there is an HTTP server. `path` is a constant.
+void mount_answers(platform::Environment& environment, const char* path, KeepAnswer keep);
 void mount_custom_responses(platform::Environment& environment);
+aws::HttpResponse plain_response(int status, std::string text);
 
 }  // namespace tarn::cloudformation

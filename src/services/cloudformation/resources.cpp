@@ -5,6 +5,7 @@
 #include "services/cloudformation/custom_resource.hpp"
 #include "services/cloudformation/references.hpp"
 #include "services/cloudformation/service.hpp"
+#include "services/cloudformation/wait_condition.hpp"
 
 namespace tarn::cloudformation {
 namespace {
@@ -230,6 +231,7 @@ void CloudFormation::resources(platform::ResourceTypes& types) {
   types.add(std::make_unique<NestedStack>(environment_));
   types.add(std::make_unique<CdkMetadata>());
   types.add(make_custom_resource_type(environment_));
+  add_wait_types(types, environment_);
 }
 
 }  // namespace tarn::cloudformation

@@ -9,6 +9,7 @@
 #include "platform/registry.hpp"
 #include "services/cloudformation/custom_resource.hpp"
 #include "services/cloudformation/sources.hpp"
+#include "services/cloudformation/wait_condition.hpp"
 
 namespace tarn::cloudformation {
 namespace {
@@ -125,6 +126,7 @@ void CloudFormation::operations(platform::OpTable& t) {
 void CloudFormation::start() {
   types_ = std::make_unique<Types>(environment_.registry);
   mount_custom_responses(environment_);
+  mount_wait_signals(environment_);
   kernel::Jobs::Type type;
   type.name = k_job;
   type.run = [this](kernel::JobContextPtr context) { return run_job(this, std::move(context)); };

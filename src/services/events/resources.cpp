@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// AWS::Events::Rule and AWS::Events::EventBus.
+// AWS::Events::Rule, AWS::Events::EventBus and AWS::Events::EventBusPolicy.
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "aws/codec.hpp"
 #include "aws/events/errors.hpp"
@@ -204,11 +206,106 @@ class EventBusType : public platform::OperationResource {
   }
 };
 
+// One statement of a bus's policy. Statements have no owner: so a step before the making finds that
+// there is none of that id, and commits that by the physical id.
+class EventBusPolicyType : public platform::OperationResource {
+ public:
+  EventBusPolicyType()
+      : OperationResource({.name = "AWS::Events::EventBusPolicy",
+                           .properties = {"EventBusName", "StatementId", "Statement", "Action",
+                                          "Principal", "Condition"},
+                           .replacing = {"EventBusName", "StatementId"},
+                           .required = {"StatementId"},
+                           .gone = {"ResourceNotFoundException"}}) {}
+
+  Task<platform::ResourceProgress> create(ResourceRequest request) const override {
+    if (!request.physical_id.empty()) co_return co_await OperationResource::create(request);
+    const std::string id = bus_of(request.properties) + "|" + statement_id(request);
+    const Json policy = co_await policy_of(request);
+    for (const Json& statement : statements_of(policy)) {
+      if (string_or(statement, "Sid") != statement_id(request)) continue;
+      throw aws::ApiError(
+          "AlreadyExists",
+          fmt::format("Resource of type '{}' with identifier '{}' already exists.", name(), id));
+    }
+    co_return platform::ResourceProgress{.status = platform::ResourceProgress::Status::pending,
+                                         .physical_id = id,
+                                         .retry_after = std::chrono::milliseconds(0)};
+  }
+
+ protected:
+  static std::string statement_id(const ResourceRequest& request) {
+    return string_or(request.properties, "StatementId");
+  }
+
+  // An object; without statements where the bus has no policy.
+  static Task<Json> policy_of(const ResourceRequest& request) {
+    DescribeEventBusInput in;
+    in.name = bus_of(request.properties);
+    const auto out = co_await request.call->invoke<DescribeEventBus>(std::move(in));
+    if (out.policy && !out.policy->empty()) co_return parse_json(*out.policy);
+    co_return Json(JsonObject{{"Version", "2012-10-17"}, {"Statement", JsonArray()}});
+  }
+
+  // A single statement may stand without its list.
+  static JsonArray statements_of(const Json& policy) {
+    const Json* found = find_member(policy, "Statement");
+    if (!found) return {};
+    return found->is_array() ? found->get_array() : JsonArray{*found};
+  }
+
+  Task<void> make(ResourceRequest&) const override { co_return; }  // see `settle`
+
+  Task<JsonObject> settle(ResourceRequest& request) const override {
+    PutPermissionInput in;
+    in.event_bus_name = bus_of(request.properties);
+    if (find_member(request.properties, "Statement")) {
+      in.policy = co_await with_statement(request);
+    } else {
+      in.statement_id = statement_id(request);
+      in.action = find_string(request.properties, "Action");
+      in.principal = find_string(request.properties, "Principal");
+      if (const Json* condition = find_member(request.properties, "Condition")) {
+        in.condition = Condition{.type = string_or(*condition, "Type"),
+                                 .key = string_or(*condition, "Key"),
+                                 .value = string_or(*condition, "Value")};
+      }
+    }
+    co_await request.call->invoke<PutPermission>(std::move(in));
+    co_return JsonObject();
+  }
+
+  // No operation puts a statement of any form, only whole policies: so the policy is read, changed
+  // and written. A stack takes one step at a time, so its own statements do not meet here.
+  static Task<std::string> with_statement(const ResourceRequest& request) {
+    const std::string text = platform::document_text(request.properties, "Statement");
+    Json given = parse_json(text);
+    if (!given.is_object()) throw aws::validation_error("Statement must be a JSON object.");
+    given.get_object()["Sid"] = statement_id(request);
+    Json policy = co_await policy_of(request);
+    JsonArray statements;
+    for (const Json& statement : statements_of(policy)) {
+      if (string_or(statement, "Sid") != statement_id(request)) statements.push_back(statement);
+    }
+    statements.push_back(std::move(given));
+    policy.get_object()["Statement"] = std::move(statements);
+    co_return dump_json(policy);
+  }
+
+  Task<void> erase(ResourceRequest& request) const override {
+    RemovePermissionInput in;
+    in.event_bus_name = bus_of(request.properties);
+    in.statement_id = statement_id(request);
+    co_await request.call->invoke<RemovePermission>(std::move(in));
+  }
+};
+
 }  // namespace
 
 void Events::resources(platform::ResourceTypes& types) {
   types.add(std::make_unique<RuleType>());
   types.add(std::make_unique<EventBusType>());
+  types.add(std::make_unique<EventBusPolicyType>());
 }
 
 }  // namespace tarn::events

@@ -269,6 +269,70 @@ class PolicyType : public platform::OperationResource {
   }
 };
 
+// One policy of one principal; it is made by the operation that changes it. Such policies have no
+// tags that could say whose they are: so a step before the making finds that there is none of that
+// name, and commits that by the physical id.
+template <class Kind, class Get>
+class InlinePolicyType : public platform::OperationResource {
+ public:
+  InlinePolicyType(std::string_view type, const std::string& owner)
+      : OperationResource({.name = type,
+                           .properties = {"PolicyName", "PolicyDocument", owner},
+                           .replacing = {"PolicyName", owner},
+                           .required = {"PolicyName", owner},
+                           .gone = {k_gone}}),
+        owner_(owner) {}
+
+  Task<platform::ResourceProgress> create(ResourceRequest request) const override {
+    if (!request.physical_id.empty()) co_return co_await OperationResource::create(request);
+    const std::string id = policy_of(request) + "|" + owner_of(request);
+    typename Get::Input in;
+    Kind::name(in, owner_of(request));
+    in.policy_name = policy_of(request);
+    const bool found = co_await invoke_if_there<Get>(request, std::move(in));
+    if (found) {
+      throw aws::ApiError(
+          "AlreadyExists",
+          fmt::format("Resource of type '{}' with identifier '{}' already exists.", name(), id));
+    }
+    co_return platform::ResourceProgress{.status = platform::ResourceProgress::Status::pending,
+                                         .physical_id = id,
+                                         .retry_after = std::chrono::milliseconds(0)};
+  }
+
+ protected:
+  static std::string policy_of(const ResourceRequest& request) {
+    return string_or(request.properties, "PolicyName");
+  }
+  std::string owner_of(const ResourceRequest& request) const {
+    return string_or(request.properties, owner_);
+  }
+
+  Task<void> make(ResourceRequest&) const override { co_return; }  // see `settle`
+
+  Task<JsonObject> settle(ResourceRequest& request) const override {
+    typename Kind::Put::Input in;
+    Kind::name(in, owner_of(request));
+    in.policy_name = policy_of(request);
+    in.policy_document = platform::document_text(request.properties, "PolicyDocument");
+    co_await request.call->invoke<typename Kind::Put>(std::move(in));
+    co_return JsonObject();
+  }
+
+  Task<void> erase(ResourceRequest& request) const override {
+    std::string owner = owner_of(request);
+    std::string policy = policy_of(request);
+    co_await drop_inline<Kind>(request, std::move(owner), std::move(policy));
+  }
+
+ private:
+  std::string owner_;  // the property that names the principal
+};
+
+using RolePolicyType = InlinePolicyType<RolePolicies, GetRolePolicy>;
+using UserPolicyType = InlinePolicyType<UserPolicies, GetUserPolicy>;
+using GroupPolicyType = InlinePolicyType<GroupPolicies, GetGroupPolicy>;
+
 class ManagedPolicyType : public platform::OperationResource {
  public:
   ManagedPolicyType()
@@ -547,6 +611,9 @@ void Iam::resources(platform::ResourceTypes& types) {
   types.add(std::make_unique<UserType>());
   types.add(std::make_unique<GroupType>());
   types.add(std::make_unique<PolicyType>());
+  types.add(std::make_unique<RolePolicyType>("AWS::IAM::RolePolicy", "RoleName"));
+  types.add(std::make_unique<UserPolicyType>("AWS::IAM::UserPolicy", "UserName"));
+  types.add(std::make_unique<GroupPolicyType>("AWS::IAM::GroupPolicy", "GroupName"));
   types.add(std::make_unique<ManagedPolicyType>());
   types.add(std::make_unique<InstanceProfileType>());
   types.add(std::make_unique<UserToGroupAdditionType>());

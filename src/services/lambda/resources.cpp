@@ -358,6 +358,66 @@ class EventSourceType : public OperationResource {
   }
 };
 
+// Putting one replaces what there is, and nothing tells whose it was: so a step before the making
+// finds that there is none, and commits that by the physical id.
+class EventInvokeConfigType : public OperationResource {
+ public:
+  EventInvokeConfigType()
+      : OperationResource({.name = "AWS::Lambda::EventInvokeConfig",
+                           .properties = {"FunctionName", "Qualifier", "MaximumEventAgeInSeconds",
+                                          "MaximumRetryAttempts", "DestinationConfig"},
+                           .replacing = {"FunctionName", "Qualifier"},
+                           .required = {"FunctionName", "Qualifier"},
+                           .gone = k_gone}) {}
+
+  Task<platform::ResourceProgress> create(ResourceRequest request) const override {
+    if (!request.physical_id.empty()) co_return co_await OperationResource::create(request);
+    const std::string id = string_or(request.properties, "FunctionName") + "|" +
+                           string_or(request.properties, "Qualifier");
+    bool found = true;
+    try {
+      auto in = addressed<GetFunctionEventInvokeConfigInput>(request);
+      co_await request.call->invoke<GetFunctionEventInvokeConfig>(std::move(in));
+    } catch (const ResourceNotFoundException&) {
+      found = false;
+    }
+    if (found) {
+      throw aws::ApiError(
+          "AlreadyExists",
+          fmt::format("Resource of type '{}' with identifier '{}' already exists.", name(), id));
+    }
+    co_return platform::ResourceProgress{.status = platform::ResourceProgress::Status::pending,
+                                         .physical_id = id,
+                                         .retry_after = std::chrono::milliseconds(0)};
+  }
+
+ protected:
+  // $LATEST is what a function without a qualifier is; invocations look there.
+  template <class Input>
+  static Input addressed(const ResourceRequest& request, Input in = {}) {
+    const auto function = FunctionId::parse(string_or(request.properties, "FunctionName"),
+                                            find_string(request.properties, "Qualifier"));
+    in.function_name = function.name;
+    in.qualifier =
+        function.qualifier == k_latest ? std::nullopt : std::optional(function.qualifier);
+    return in;
+  }
+
+  Task<void> make(ResourceRequest&) const override { co_return; }  // see `settle`
+
+  Task<JsonObject> settle(ResourceRequest& request) const override {
+    using Input = PutFunctionEventInvokeConfigInput;
+    auto in = addressed(request, read<Input>(request.properties.as_object()));
+    co_await request.call->invoke<PutFunctionEventInvokeConfig>(std::move(in));
+    co_return JsonObject();
+  }
+
+  Task<void> erase(ResourceRequest& request) const override {
+    auto in = addressed<DeleteFunctionEventInvokeConfigInput>(request);
+    co_await request.call->invoke<DeleteFunctionEventInvokeConfig>(std::move(in));
+  }
+};
+
 }  // namespace
 
 void Lambda::resources(platform::ResourceTypes& types) {
@@ -367,6 +427,7 @@ void Lambda::resources(platform::ResourceTypes& types) {
   types.add(std::make_unique<VersionType>());
   types.add(std::make_unique<AliasType>());
   types.add(std::make_unique<EventSourceType>());
+  types.add(std::make_unique<EventInvokeConfigType>());
 }
 
 }  // namespace tarn::lambda

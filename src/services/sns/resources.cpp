@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// AWS::SNS::Topic, AWS::SNS::Subscription and AWS::SNS::TopicPolicy.
+// AWS::SNS::Topic, AWS::SNS::Subscription, AWS::SNS::TopicPolicy and AWS::SNS::TopicInlinePolicy.
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "aws/sns/errors.hpp"
 #include "platform/operation_resource.hpp"
@@ -254,12 +256,72 @@ class TopicPolicyType : public platform::ResourceType {
   }
 };
 
+// The policy of one topic. A topic has one at most and it has no owner: so a step before the making
+// finds that there is none but the default, and commits that by the physical id.
+class TopicInlinePolicyType : public platform::OperationResource {
+ public:
+  TopicInlinePolicyType()
+      : OperationResource({.name = "AWS::SNS::TopicInlinePolicy",
+                           .properties = {"PolicyDocument", "TopicArn"},
+                           .replacing = {"TopicArn"},
+                           .required = {"PolicyDocument", "TopicArn"},
+                           .gone = {"NotFound"}}) {}
+
+  Task<ResourceProgress> create(ResourceRequest request) const override {
+    if (!request.physical_id.empty()) co_return co_await OperationResource::create(request);
+    const std::string topic = string_or(request.properties, "TopicArn");
+    const bool taken = co_await has_policy(request.call, topic);
+    if (taken) {
+      throw aws::ApiError(
+          "AlreadyExists",
+          fmt::format("Resource of type '{}' with identifier '{}' already exists.", name(), topic));
+    }
+    co_return ResourceProgress{.status = ResourceProgress::Status::pending,
+                               .physical_id = topic,
+                               .retry_after = std::chrono::milliseconds(0)};
+  }
+
+ protected:
+  static Task<bool> has_policy(platform::CallPtr call, std::string topic) {
+    GetTopicAttributesInput in;
+    in.topic_arn = std::move(topic);
+    const auto out = co_await call->invoke<GetTopicAttributes>(std::move(in));
+    const auto found = out.attributes->find("Policy");
+    if (found == out.attributes->end()) co_return false;
+    const Json policy = parse_json(found->second);
+    const Json* statements = find_member(policy, "Statement");
+    // AddPermission keeps the default's id, but makes it the topic's own.
+    const bool one = statements && statements->is_array() && statements->get_array().size() == 1;
+    co_return !one || string_or(policy, "Id") != "__default_policy_ID";
+  }
+
+  static Task<void> set(ResourceRequest& request, std::string policy) {
+    SetTopicAttributesInput in;
+    in.topic_arn = request.physical_id;
+    in.attribute_name = "Policy";
+    in.attribute_value = std::move(policy);
+    co_await request.call->invoke<SetTopicAttributes>(std::move(in));
+  }
+
+  Task<void> make(ResourceRequest&) const override { co_return; }  // setting it is making it
+  Task<JsonObject> settle(ResourceRequest& request) const override {
+    std::string policy = platform::document_text(request.properties, "PolicyDocument");
+    co_await set(request, std::move(policy));
+    co_return JsonObject();
+  }
+  Task<void> erase(ResourceRequest& request) const override {
+    std::string none;
+    co_await set(request, std::move(none));
+  }
+};
+
 }  // namespace
 
 void Sns::resources(platform::ResourceTypes& types) {
   types.add(std::make_unique<TopicType>());
   types.add(std::make_unique<SubscriptionType>());
   types.add(std::make_unique<TopicPolicyType>());
+  types.add(std::make_unique<TopicInlinePolicyType>());
 }
 
 }  // namespace tarn::sns

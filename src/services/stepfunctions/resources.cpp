@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AWS::StepFunctions::StateMachine and AWS::StepFunctions::Activity for CloudFormation.
+// State machines with their versions and aliases, and activities, for CloudFormation.
 #include <fmt/format.h>
 
 #include "aws/codec.hpp"
@@ -221,10 +221,160 @@ class ActivityType : public platform::ResourceType {
   }
 };
 
+[[noreturn]] void already_exists(std::string_view type, const std::string& id) {
+  throw aws::ApiError(
+      "AlreadyExists",
+      fmt::format("Resource of type '{}' with identifier '{}' already exists.", type, id));
+}
+
+// Publishing a revision twice gives the first version again, which may be another's and must not go
+// with the stack. So a step before the publishing commits which version is the newest.
+class StateMachineVersionType : public platform::ResourceType {
+ public:
+  std::string_view name() const override { return "AWS::StepFunctions::StateMachineVersion"; }
+  std::set<std::string> properties() const override {
+    return {"StateMachineArn", "StateMachineRevisionId", "Description"};
+  }
+  std::set<std::string> replacing_properties() const override { return properties(); }
+  std::set<std::string> required_properties() const override { return {"StateMachineArn"}; }
+  std::string choose_physical_id(const ResourceRequest&, Random&) const override { return {}; }
+
+  Task<ResourceProgress> create(ResourceRequest request) const override {
+    const std::string machine = string_or(request.properties, "StateMachineArn");
+    if (request.state.empty()) {
+      Json newest(JsonObject{{"stateMachineArn", machine}, {"maxResults", 1}});
+      const Json listed = co_await request.call->invoke_json(
+          "stepfunctions", "ListStateMachineVersions", std::move(newest));
+      const auto& versions = listed.at("stateMachineVersions").as_array();
+      ResourceProgress progress;
+      progress.status = ResourceProgress::Status::pending;
+      progress.state = "newest:";
+      if (!versions.empty()) progress.state += string_or(versions[0], "stateMachineVersionArn");
+      progress.retry_after = std::chrono::milliseconds(0);
+      co_return progress;
+    }
+    JsonObject input{{"stateMachineArn", machine}};
+    if (auto revision = find_string(request.properties, "StateMachineRevisionId")) {
+      input["revisionId"] = *revision;
+    }
+    if (auto text = find_string(request.properties, "Description")) input["description"] = *text;
+    Json whole(std::move(input));
+    const Json made = co_await request.call->invoke_json(
+        "stepfunctions", "PublishStateMachineVersion", std::move(whole));
+    const std::string arn = string_or(made, "stateMachineVersionArn");
+    if (request.state == "newest:" + arn) already_exists(name(), arn);
+    co_return done(arn);
+  }
+  // All of its properties replace it.
+  Task<ResourceProgress> update(ResourceRequest request) const override {
+    co_return done(request.physical_id);
+  }
+  Task<ResourceProgress> remove(ResourceRequest request) const override {
+    Json input(JsonObject{{"stateMachineVersionArn", request.physical_id}});
+    co_await request.call->invoke_json("stepfunctions", "DeleteStateMachineVersion",
+                                       std::move(input));
+    co_return ResourceProgress{};
+  }
+
+ private:
+  static ResourceProgress done(const std::string& arn) {
+    ResourceProgress out;
+    out.physical_id = arn;
+    out.attributes["Arn"] = arn;
+    return out;
+  }
+};
+
+// The machine is that of the versions. A name that the template gives may be taken: so a step
+// before the making finds that it is not, and commits that by the physical id.
+class StateMachineAliasType : public platform::ResourceType {
+ public:
+  std::string_view name() const override { return "AWS::StepFunctions::StateMachineAlias"; }
+  std::set<std::string> properties() const override {
+    return {"Name", "Description", "StateMachineArn", "RoutingConfiguration"};
+  }
+  std::set<std::string> replacing_properties() const override { return {"Name"}; }
+  // AWS takes a DeploymentPreference in its stead, which Tarn has not got.
+  std::set<std::string> required_properties() const override { return {"RoutingConfiguration"}; }
+  std::string choose_physical_id(const ResourceRequest& request, Random& random) const override {
+    if (find_string(request.properties, "Name")) return {};
+    return machine_of(request) + ":" + platform::generated_name(request, random, k_name_length_max);
+  }
+
+  Task<ResourceProgress> create(ResourceRequest request) const override {
+    if (request.physical_id.empty()) {
+      const std::string arn = machine_of(request) + ":" + string_or(request.properties, "Name");
+      const bool taken = co_await exists(request.call, arn);
+      if (taken) already_exists(name(), arn);
+      co_return ResourceProgress{.status = ResourceProgress::Status::pending,
+                                 .physical_id = arn,
+                                 .retry_after = std::chrono::milliseconds(0)};
+    }
+    JsonObject input = fields(request);
+    input["name"] = last_part(request.physical_id);
+    Json whole(std::move(input));
+    co_await request.call->invoke_json("stepfunctions", "CreateStateMachineAlias",
+                                       std::move(whole));
+    co_return done(request.physical_id);
+  }
+  Task<ResourceProgress> update(ResourceRequest request) const override {
+    JsonObject input = fields(request);
+    input["stateMachineAliasArn"] = request.physical_id;
+    Json whole(std::move(input));
+    co_await request.call->invoke_json("stepfunctions", "UpdateStateMachineAlias",
+                                       std::move(whole));
+    co_return done(request.physical_id);
+  }
+  Task<ResourceProgress> remove(ResourceRequest request) const override {
+    Json input(JsonObject{{"stateMachineAliasArn", request.physical_id}});
+    co_await request.call->invoke_json("stepfunctions", "DeleteStateMachineAlias",
+                                       std::move(input));
+    co_return ResourceProgress{};
+  }
+
+ private:
+  // Empty where no version is named.
+  static std::string machine_of(const ResourceRequest& request) {
+    const Json* routes = find_member(request.properties, "RoutingConfiguration");
+    if (!routes || !routes->is_array() || routes->get_array().empty()) return {};
+    const auto version = string_or(routes->get_array()[0], "StateMachineVersionArn");
+    return version.substr(0, version.rfind(':'));
+  }
+  static JsonObject fields(const ResourceRequest& request) {
+    const auto machine = find_string(request.properties, "StateMachineArn");
+    if (machine && *machine != machine_of(request)) {
+      throw aws::validation_error(
+          "The routing configuration must refer to versions of StateMachineArn");
+    }
+    JsonObject input;
+    input["routingConfiguration"] = small_names(request.properties.at("RoutingConfiguration"));
+    input["description"] = string_or(request.properties, "Description");
+    return input;
+  }
+  static Task<bool> exists(platform::CallPtr call, std::string arn) {
+    Json input(JsonObject{{"stateMachineAliasArn", arn}});
+    try {
+      co_await call->invoke_json("stepfunctions", "DescribeStateMachineAlias", std::move(input));
+    } catch (const aws::ApiError& error) {
+      if (error.code != "ResourceNotFound") throw;
+      co_return false;
+    }
+    co_return true;
+  }
+  static ResourceProgress done(const std::string& arn) {
+    ResourceProgress out;
+    out.physical_id = arn;
+    out.attributes["Arn"] = arn;
+    return out;
+  }
+};
+
 }  // namespace
 
 void StepFunctions::resources(platform::ResourceTypes& types) {
   types.add(std::make_unique<StateMachineType>());
+  types.add(std::make_unique<StateMachineVersionType>());
+  types.add(std::make_unique<StateMachineAliasType>());
   types.add(std::make_unique<ActivityType>());
 }
 
