@@ -265,9 +265,13 @@ asio::awaitable<Connection::Reply> Connection::call_handler(
   };
   Reply reply = co_await asio::async_initiate<decltype(use_awaitable), void(Reply)>(
       std::move(start), use_awaitable);
+  stop_watching();
+  co_return reply;
+}
+
+void Connection::stop_watching() {
   handler_running_ = false;
   watch_timer_.cancel();
-  co_return reply;
 }
 
 // A client that goes away cancels its handler. Only looked for when a handler takes long, so that

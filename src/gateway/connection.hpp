@@ -47,7 +47,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<std::string> read_body_piece(std::size_t max);
   boost::asio::awaitable<Reply> call_handler(platform::HttpHandler handler,
                                              std::shared_ptr<aws::HttpRequest> request);
-  void watch_for_disconnect();
+  // Called from coroutines, which go on on any io thread; asio's thread-local data must not be
+  // looked up in their frames (see above).
+  [[gnu::noinline]] void watch_for_disconnect();
+  [[gnu::noinline]] void stop_watching();
   boost::asio::awaitable<bool> drain_body();
   boost::asio::awaitable<bool> write_response(aws::HttpResponse response, bool head, bool close);
   boost::asio::awaitable<bool> write_stream(ByteSourcePtr source, bool chunked);

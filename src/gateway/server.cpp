@@ -131,6 +131,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     io.stop();
     for (auto& thread : threads) thread.join();
     threads.clear();
+    io.restart();
+    io.poll();  // what was closed and cut lets go of what it holds, this object included
   }
 
   std::size_t open_now() {
