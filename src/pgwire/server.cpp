@@ -139,11 +139,14 @@ struct PgServer::Impl : std::enable_shared_from_this<PgServer::Impl> {
     return n;
   }
 
-  static void close_listener(const std::shared_ptr<Listener>& listener) {
-    asio::post(listener->acceptor.get_executor(), [listener] {
+  static OneShot<void> close_listener(const std::shared_ptr<Listener>& listener) {
+    OneShot<void> closed;
+    asio::post(listener->acceptor.get_executor(), [listener, closed] {
       boost::system::error_code ignored;
       listener->acceptor.close(ignored);
+      closed.set();
     });
+    return closed;
   }
 
   ConnectionContext context;
@@ -192,13 +195,19 @@ void PgServer::adopt(std::string cluster, int listening_fd) {
 }
 
 void PgServer::close(std::string cluster) {
-  std::lock_guard lock(impl_->mutex);
-  std::erase_if(impl_->listeners, [&](const auto& listener) {
-    if (listener->cluster != cluster) return false;
-    Impl::close_listener(listener);
-    return true;
-  });
-  impl_->abort(impl_->connections[cluster]);
+  std::vector<OneShot<void>> closing;
+  {
+    std::lock_guard lock(impl_->mutex);
+    if (impl_->stopped) return;
+    std::erase_if(impl_->listeners, [&](const auto& listener) {
+      if (listener->cluster != cluster) return false;
+      closing.push_back(Impl::close_listener(listener));
+      return true;
+    });
+    impl_->abort(impl_->connections[cluster]);
+  }
+  // The port is free when this returns: a cluster that reboots listens on it again.
+  for (const auto& closed : closing) closed.block();
 }
 
 std::vector<std::pair<std::string, std::uint16_t>> PgServer::ports() const {

@@ -439,3 +439,35 @@ def test_custom_resources_are_made_by_functions(cfn, stack):
     reasons = [e.get("ResourceStatusReason", "")
                for e in cfn.describe_stack_events(StackName=name)["StackEvents"]]
     assert any("a bad word" in reason for reason in reasons)
+
+
+def test_what_was_made_again_under_its_id_outlives_the_clean_up(tarn, unique):
+    """A resource that failed, repaired by an update: the failed attempt's remains are cleaned up,
+    not what stands in their place."""
+    cloudformation, iam = tarn.client("cloudformation"), tarn.client("iam")
+    stack, role = unique("stack"), unique("role")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole"}]}))
+
+    def template(effect):
+        return json.dumps({"Resources": {"P": {"Type": "AWS::IAM::RolePolicy", "Properties": {
+            "RoleName": role, "PolicyName": "p", "PolicyDocument": {
+                "Version": "2012-10-17", "Statement": [{
+                    "Effect": effect, "Action": "s3:GetObject", "Resource": "*"}]}}}}})
+
+    def settled():
+        found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        return found if not found.endswith("IN_PROGRESS") else None
+
+    may = {"Capabilities": ["CAPABILITY_IAM"]}
+    cloudformation.create_stack(StackName=stack, TemplateBody=template("Perhaps"),
+                                DisableRollback=True, **may)
+    assert until(settled) == "CREATE_FAILED"
+    cloudformation.update_stack(StackName=stack, TemplateBody=template("Allow"), **may)
+    assert until(settled) == "UPDATE_COMPLETE"
+    shown = iam.get_role_policy(RoleName=role, PolicyName="p")["PolicyDocument"]
+    assert shown["Statement"][0]["Effect"] == "Allow"
+    cloudformation.delete_stack(StackName=stack)
+    until(lambda: iam.list_role_policies(RoleName=role)["PolicyNames"] == [])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loading the warehouse from S3 and writing back, as psql, psycopg2 and redshift_connector do it."""
+"""Loading the warehouse from S3, and unloading, as psql, psycopg2 and redshift_connector do it."""
 
 from __future__ import annotations
 

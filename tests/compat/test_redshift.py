@@ -87,9 +87,12 @@ def test_modify_changes_the_password(tarn, cluster):
     connect(tarn, cluster, password="Another-Pass-2").close()
     with pytest.raises(psycopg2.OperationalError):
         connect(tarn, cluster)
-    assert redshift.reboot_cluster(ClusterIdentifier=cluster)["Cluster"]["ClusterStatus"] == \
-        "rebooting"
-    connect(tarn, cluster, password="Another-Pass-2").close()
+    port = describe(tarn, cluster)["Endpoint"]["Port"]
+    for _ in range(5):
+        assert redshift.reboot_cluster(ClusterIdentifier=cluster)["Cluster"]["ClusterStatus"] == \
+            "rebooting"
+        connect(tarn, cluster, password="Another-Pass-2").close()
+        assert describe(tarn, cluster)["Endpoint"]["Port"] == port
 
 
 def test_roles_and_tags_are_kept(tarn, cluster):

@@ -350,6 +350,13 @@ Task<StackOperation::Outcome> StackOperation::step_remove(std::string id, bool c
     return leftover ? Outcome::waits : Outcome::done;
   };
   const auto* type = types_.find(resource.type);
+  const bool still_used =
+      leftover && resource.current.exists && physical.physical_id == resource.current.physical_id;
+  if (still_used) {  // made again under the same id
+    const auto outcome = forget();
+    save(resource, false);
+    co_return outcome;
+  }
   if (retains(resource, physical, leftover)) {
     const auto& policy = leftover ? physical.update_replace_policy : physical.deletion_policy;
     const auto outcome = forget();

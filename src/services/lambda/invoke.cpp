@@ -53,6 +53,13 @@ Output shown(const EventInvokeRecord& config, const kernel::Scope& scope) {
   return out;
 }
 
+// A function without a qualifier is its $LATEST.
+EventInvokeRecord settings_of(kernel::Txn& txn, const AsyncInvocation& what) {
+  const std::string qualifier = what.qualifier == k_latest ? "" : what.qualifier;
+  return txn.peek<EventInvokeRecord>(what.function, qualifier)
+      .value_or(EventInvokeRecord{what.function, qualifier});
+}
+
 template <class Input>
 void apply(EventInvokeRecord& config, const Input& in) {
   if (in.maximum_retry_attempts) config.retries_max = *in.maximum_retry_attempts;
@@ -185,8 +192,7 @@ Task<void> Lambda::deliver_async(kernel::Delivery delivery) {
   try {
     auto txn = store_.begin(what.scope);
     function = require_function(txn, {what.function, what.qualifier});
-    config = txn.peek<EventInvokeRecord>(what.function, what.qualifier)
-                 .value_or(EventInvokeRecord{what.function, what.qualifier});
+    config = settings_of(txn, what);
   } catch (const ResourceNotFoundException&) {
     co_return;  // deleted since
   }
@@ -230,8 +236,7 @@ Task<void> Lambda::finish_async(AsyncInvocation what, FunctionRecord function,
   EventInvokeRecord config;
   {
     auto txn = store_.begin(what.scope);
-    config =
-        txn.peek<EventInvokeRecord>(what.function, what.qualifier).value_or(EventInvokeRecord{});
+    config = settings_of(txn, what);
   }
   const bool worked = condition == "Success";
   const std::string destination = worked ? config.on_success : config.on_failure;
@@ -305,9 +310,20 @@ Task<void> Lambda::send_to(CallPtr call, std::string arn, std::string body, Json
 
 // ---- Configuration of asynchronous invocations
 
+namespace {
+
+// What is configured: a function without a qualifier is its $LATEST.
+FunctionId configured(const std::string& function, const std::optional<std::string>& qualifier) {
+  FunctionId id = FunctionId::parse(function, qualifier);
+  if (id.qualifier == k_latest) id.qualifier.clear();
+  return id;
+}
+
+}  // namespace
+
 PutFunctionEventInvokeConfigOutput Lambda::put_event_invoke(
     Call& call, const PutFunctionEventInvokeConfigInput& in) {
-  const FunctionId id = FunctionId::parse(in.function_name, in.qualifier);
+  const FunctionId id = configured(in.function_name, in.qualifier);
   auto txn = store_.begin(call.scope());
   require_function(txn, id);
   EventInvokeRecord config{id.name, id.qualifier};
@@ -320,7 +336,7 @@ PutFunctionEventInvokeConfigOutput Lambda::put_event_invoke(
 
 UpdateFunctionEventInvokeConfigOutput Lambda::update_event_invoke(
     Call& call, const UpdateFunctionEventInvokeConfigInput& in) {
-  const FunctionId id = FunctionId::parse(in.function_name, in.qualifier);
+  const FunctionId id = configured(in.function_name, in.qualifier);
   auto txn = store_.begin(call.scope());
   auto config = txn.find_for_update<EventInvokeRecord>(id.name, id.qualifier);
   if (!config) {
@@ -336,7 +352,7 @@ UpdateFunctionEventInvokeConfigOutput Lambda::update_event_invoke(
 
 GetFunctionEventInvokeConfigOutput Lambda::get_event_invoke(
     Call& call, const GetFunctionEventInvokeConfigInput& in) {
-  const FunctionId id = FunctionId::parse(in.function_name, in.qualifier);
+  const FunctionId id = configured(in.function_name, in.qualifier);
   auto txn = store_.begin(call.scope());
   const auto config = txn.find<EventInvokeRecord>(id.name, id.qualifier);
   if (!config) {
@@ -348,7 +364,7 @@ GetFunctionEventInvokeConfigOutput Lambda::get_event_invoke(
 
 DeleteFunctionEventInvokeConfigOutput Lambda::delete_event_invoke(
     Call& call, const DeleteFunctionEventInvokeConfigInput& in) {
-  const FunctionId id = FunctionId::parse(in.function_name, in.qualifier);
+  const FunctionId id = configured(in.function_name, in.qualifier);
   auto txn = store_.begin(call.scope());
   if (!txn.find_for_update<EventInvokeRecord>(id.name, id.qualifier)) {
     throw ResourceNotFoundException(fmt::format("The function {} doesn't have an EventInvokeConfig",

@@ -389,9 +389,14 @@ DeleteClusterOutput Redshift::delete_cluster(Call& call, const DeleteClusterInpu
 
 RebootClusterOutput Redshift::reboot_cluster(Call& call, const RebootClusterInput& in) {
   auto txn = store_.begin(call.scope());
-  const auto record = require_cluster(txn, in.cluster_identifier);
+  auto record = require_cluster(txn, in.cluster_identifier);
   clusters_.stop(call.scope(), record, false);
-  clusters_.run(call.scope(), record);
+  const std::uint16_t port = clusters_.run(call.scope(), record);
+  if (port != record.port) {  // somebody else took the port meanwhile
+    record.port = port;
+    txn.put(record);
+    txn.commit();
+  }
   return {.cluster = shown(call, record, "rebooting")};
 }
 
