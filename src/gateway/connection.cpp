@@ -71,6 +71,26 @@ Head make_head(const aws::HttpResponse& response, bool head_request, bool close)
 
 }  // namespace
 
+namespace {
+
+constexpr std::size_t k_whole_max = 64 * 1024;
+
+// The handler's answer. A small body is read here, on the call pool: streaming it would cost a turn
+// between the threads for each piece, and a packet of its own.
+Task<aws::HttpResponse> answer_of(platform::HttpHandler handler,
+                                  std::shared_ptr<aws::HttpRequest> request) {
+  auto answering = handler(request);
+  aws::HttpResponse response = co_await answering;
+  const auto size = response.stream ? response.stream->size() : std::nullopt;
+  if (!size || *size > k_whole_max || request->method == "HEAD") co_return response;
+  auto reading = read_all(response.stream, k_whole_max);
+  response.body = co_await reading;
+  response.stream = nullptr;
+  co_return response;
+}
+
+}  // namespace
+
 // The body of a large request, read from the socket as the handler asks for it.
 class StreamedBody : public ByteSource {
  public:
@@ -252,16 +272,13 @@ asio::awaitable<Connection::Reply> Connection::call_handler(
   auto start = [this, handler = std::move(handler), request](auto completion) mutable {
     using Completion = decltype(completion);
     auto shared = std::make_shared<Completion>(std::move(completion));
-    auto work = [self = shared_from_this(), handler = std::move(handler), request, shared] {
-      auto done = [self, shared](Outcome<aws::HttpResponse> outcome) {
-        auto reply = std::make_shared<Outcome<aws::HttpResponse>>(std::move(outcome));
-        asio::post(self->stream_.get_executor(),
-                   [shared, reply = std::move(reply)]() mutable { std::move (*shared)(reply); });
-      };
-      spawn<aws::HttpResponse>({&self->calls_, self->stop_.get_token()}, handler(request),
-                               std::move(done));
+    auto done = [self = shared_from_this(), shared](Outcome<aws::HttpResponse> outcome) {
+      auto reply = std::make_shared<Outcome<aws::HttpResponse>>(std::move(outcome));
+      asio::post(self->stream_.get_executor(),
+                 [shared, reply = std::move(reply)]() mutable { std::move (*shared)(reply); });
     };
-    work();
+    spawn<aws::HttpResponse>({&calls_, stop_.get_token()},
+                             answer_of(std::move(handler), std::move(request)), std::move(done));
   };
   Reply reply = co_await asio::async_initiate<decltype(use_awaitable), void(Reply)>(
       std::move(start), use_awaitable);
