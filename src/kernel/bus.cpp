@@ -67,6 +67,7 @@ void Bus::drain() {
     for (const auto& lane : impl_->lanes) {
       while (!lane->idle()) {
         quiet = false;
+        lane->wake();  // events of other topics move the horizon and wake nobody here
         lane->wait_change(Milliseconds(5));
       }
     }

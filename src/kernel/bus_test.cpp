@@ -83,6 +83,20 @@ TEST(Bus, EverySubscriberGetsEachEventOnce) {
   EXPECT_TRUE(house.store().begin({}).list<OutboxRow>().empty());
 }
 
+TEST(Bus, DrainingDoesNotWaitForWhomNothingWasSent) {
+  House house;
+  Seen busy, bored;
+  Bus bus(house.store(), house.pool);
+  bus.subscribe(noting("silent", "bored", bored));
+  bus.subscribe(noting("t", "busy", busy));
+  bus.start();
+  bus.drain();
+  emit(house.store(), "t", "", "one");
+  bus.drain();
+  EXPECT_EQ(busy.texts(), Texts{"one"});
+  EXPECT_EQ(bored.size(), 0U);
+}
+
 TEST(Bus, AnEventOfARolledBackTransactionIsNeverSeen) {
   House house;
   Seen seen;
