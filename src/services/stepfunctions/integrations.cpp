@@ -12,6 +12,7 @@
 #include "base/strings.hpp"
 #include "platform/ports.hpp"
 #include "platform/registry.hpp"
+#include "services/stepfunctions/names.hpp"
 #include "services/stepfunctions/sdk_names.hpp"
 
 namespace tarn::stepfunctions {
@@ -341,9 +342,10 @@ Task<Json> Integrations::start_execution(OrderPtr order, CallPtr call) {
     }
   }
   // A name of our own makes a repeated start find the first one.
-  if (!input.contains("Name")) input["Name"] = effect_token(order->effect_id);
+  const bool own_name = !input.contains("Name");
+  if (own_name) input["Name"] = effect_token(order->effect_id);
   Json whole(std::move(input));
-  Json answer = co_await invoke(call, "stepfunctions", "StartExecution", std::move(whole));
+  Json answer = co_await start_once(call, std::move(whole), own_name);
   JsonObject started = std::move(answer.get_object());
   times_to_millis(started, {"StartDate"});
   // The length of the answer's body on AWS, where dates are written as 1.713422821123E9.
@@ -358,6 +360,27 @@ Task<Json> Integrations::start_execution(OrderPtr order, CallPtr call) {
   if (order->resource.pattern != asl::Resource::Pattern::sync) co_return made;
   order->submitted(asl::Datum(made));
   co_return co_await wait_for_started(order, call, std::move(made));
+}
+
+// An execution of our own name that has ended already was started by us, before a crash took the
+// answer: it is the answer.
+Task<Json> Integrations::start_once(CallPtr call, Json input, bool own_name) {
+  const auto machine = split(string_or(input, "StateMachineArn"), ':');
+  const std::string name = string_or(input, "Name");
+  try {
+    co_return co_await invoke(call, "stepfunctions", "StartExecution", std::move(input));
+  } catch (const aws::ApiError& error) {
+    if (!own_name || error.code != "ExecutionAlreadyExists" || machine.size() < 7) throw;
+  }
+  // As Tarn itself: the role may start executions and need not be allowed to look at them.
+  const auto own_call =
+      environment_.call_as(platform::root_identity(call->account()), call->region());
+  Json which =
+      JsonObject{{"ExecutionArn", execution_arn({machine[4], machine[3]}, machine[6], name)}};
+  const Json found =
+      co_await invoke(own_call, "stepfunctions", "DescribeExecution", std::move(which));
+  co_return JsonObject{{"ExecutionArn", *find_member(found, "ExecutionArn")},
+                       {"StartDate", *find_member(found, "StartDate")}};
 }
 
 Task<Json> Integrations::wait_for_started(OrderPtr order, CallPtr call, Json started) {

@@ -32,6 +32,7 @@ class Integrations {
   Task<Json> run_sdk(OrderPtr order, platform::CallPtr call);
   Task<Json> invoke_lambda(OrderPtr order, platform::CallPtr call);
   Task<Json> start_execution(OrderPtr order, platform::CallPtr call);
+  Task<Json> start_once(platform::CallPtr call, Json input, bool own_name);
   Task<Json> wait_for_started(OrderPtr order, platform::CallPtr call, Json started);
   Task<Json> run_ecs_task(OrderPtr order, platform::CallPtr call);
   Task<Json> wait_for_ecs(OrderPtr order, platform::CallPtr call, Json started);
