@@ -2,6 +2,7 @@
 #include "base/pool.hpp"
 
 #include <limits>
+#include <utility>
 
 #include <pthread.h>
 
@@ -10,11 +11,12 @@ namespace tarn {
 ThreadPool::ThreadPool(std::string name, std::size_t threads, std::size_t queue_max)
     : name_(std::move(name)),
       queue_max_(queue_max) {
-  threads_.reserve(threads);
-  for (std::size_t i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] {
+  sleeping_.reserve(threads);
+  for (std::size_t i = 0; i < threads; ++i) workers_.push_back(std::make_unique<Worker>());
+  for (const auto& worker : workers_) {
+    worker->thread = std::thread([this, self = worker.get()] {
       pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
-      run();
+      run(*self);
     });
   }
 }
@@ -26,12 +28,20 @@ ThreadPool::~ThreadPool() { stop(); }
 bool ThreadPool::push(std::function<void()>& work, std::size_t max) {
   ++wakers_;
   bool taken = false;
+  Worker* worker = nullptr;
   {
     std::lock_guard lock(mutex_);
-    taken = !stopping_ && queue_.size() < max;
-    if (taken) queue_.push_back(std::move(work));
+    if (!stopping_ && !sleeping_.empty()) {
+      worker = sleeping_.back();
+      sleeping_.pop_back();
+      worker->work = std::move(work);
+      taken = true;
+    } else if (!stopping_ && queue_.size() < max) {
+      queue_.push_back(std::move(work));
+      taken = true;
+    }
   }
-  if (taken) changed_.notify_one();
+  if (worker) worker->wake.release();
   --wakers_;
   return taken;
 }
@@ -48,29 +58,36 @@ std::size_t ThreadPool::queued() const {
 }
 
 void ThreadPool::stop() {
+  std::vector<Worker*> idle;
   {
     std::lock_guard lock(mutex_);
-    if (stopping_ && threads_.empty()) return;
+    if (stopping_ && workers_.empty()) return;
     stopping_ = true;
+    idle.swap(sleeping_);
   }
-  changed_.notify_all();
-  for (auto& thread : threads_) thread.join();
-  threads_.clear();
+  for (Worker* worker : idle) worker->wake.release();
+  for (const auto& worker : workers_) worker->thread.join();
   while (wakers_ > 0) std::this_thread::yield();
+  workers_.clear();
 }
 
-void ThreadPool::run() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-    if (queue_.empty()) return;
-    auto work = std::move(queue_.front());
-    queue_.pop_front();
-    lock.unlock();
-    work();
-    work = nullptr;  // its destructors run outside the lock
-    lock.lock();
+std::function<void()> ThreadPool::next(Worker& self) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!queue_.empty()) {
+      auto work = std::move(queue_.front());
+      queue_.pop_front();
+      return work;
+    }
+    if (stopping_) return {};
+    sleeping_.push_back(&self);
   }
+  self.wake.acquire();
+  return std::exchange(self.work, {});
+}
+
+void ThreadPool::run(Worker& self) {
+  while (auto work = next(self)) work();  // its destructors run before the next is fetched
 }
 
 }  // namespace tarn

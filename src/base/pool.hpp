@@ -2,11 +2,14 @@
 // A fixed set of threads behind one bounded queue. Work that was accepted always runs; destruction
 // drains. Resumed coroutines are always accepted (`post`), new outside work is not when the queue
 // is full (`try_post`), which is how overload becomes SlowDown instead of memory.
+// Of the threads that sleep, the one that fell asleep last gets the next work: under light load a
+// few threads stay warm, whatever the pool's size.
 #pragma once
 #include <atomic>
-#include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,16 +29,23 @@ class ThreadPool : public Executor {
   void stop();
 
  private:
+  struct Worker {
+    std::thread thread;
+    std::binary_semaphore wake{0};
+    std::function<void()> work;  // what it is woken for; none: to stop
+  };
   bool push(std::function<void()>& work, std::size_t max);
-  void run();
+  void run(Worker& self);
+  // What to do next; none: the pool stops.
+  std::function<void()> next(Worker& self);
   const std::string name_;
   const std::size_t queue_max_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> queue_;
+  std::deque<std::function<void()>> queue_;  // empty while a thread sleeps
+  std::vector<Worker*> sleeping_;
   bool stopping_ = false;
   std::atomic<int> wakers_{0};
-  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<Worker>> workers_;
 };
 
 }  // namespace tarn

@@ -10,7 +10,8 @@
 //   - a coroutine takes its parameters by value; no lock, transaction or borrowed view lives across
 //     a co_await; no capturing lambda is a coroutine; never `co_await f({...})`: name the argument.
 // `spawn` starts a task detached and reports its outcome; `sync_wait` blocks a plain thread for it
-// (tests, main; never on a pool's thread).
+// (tests, main; never on a pool's thread). Whoever hears that a task or a function of `run_on` has
+// ended may destroy what it used: everything that it held is gone by then.
 #pragma once
 #include <condition_variable>
 #include <coroutine>
@@ -152,6 +153,9 @@ class OneShot {
   bool set_error(std::exception_ptr error) const {
     return state_->complete([&](Outcome<T>& outcome) { outcome.set_error(std::move(error)); });
   }
+  bool set_outcome(Outcome<T> ended) const {
+    return state_->complete([&](Outcome<T>& outcome) { outcome = std::move(ended); });
+  }
   bool is_set() const {
     std::lock_guard lock(state_->mutex);
     return state_->outcome.ready();
@@ -253,6 +257,7 @@ Detached run_detached(Task<T> task, std::function<void(Outcome<T>)> done) {
   } catch (...) {
     outcome.set_error(std::current_exception());
   }
+  { const Task<T> ended = std::move(task); }  // before anybody hears of it
   if (done) done(std::move(outcome));
 }
 
@@ -282,15 +287,8 @@ void spawn(TaskContext context, Task<T> task,
 template <class T>
 T sync_wait(TaskContext context, Task<T> task) {
   OneShot<T> result;
-  spawn<T>(std::move(context), std::move(task), [result](Outcome<T> outcome) {
-    if (outcome.failed()) {
-      result.set_error(outcome.error());
-    } else if constexpr (std::is_void_v<T>) {
-      result.set();
-    } else {
-      result.set(outcome.take());
-    }
-  });
+  spawn<T>(std::move(context), std::move(task),
+           [result](Outcome<T> outcome) { result.set_outcome(std::move(outcome)); });
   return result.block();
 }
 
@@ -301,17 +299,20 @@ inline detail::ContextAwaiter current_context() { return {}; }
 template <class F, class R = std::invoke_result_t<F>>
 Task<R> run_on(Executor& executor, F function) {
   OneShot<R> result;
-  executor.post([result, function = std::move(function)]() mutable {
+  executor.post([result, function = std::optional<F>(std::move(function))]() mutable {
+    Outcome<R> outcome;
     try {
       if constexpr (std::is_void_v<R>) {
-        function();
-        result.set();
+        (*function)();
+        outcome.set_value({});
       } else {
-        result.set(function());
+        outcome.set_value((*function)());
       }
     } catch (...) {
-      result.set_error(std::current_exception());
+      outcome.set_error(std::current_exception());
     }
+    function.reset();  // before the awaiter goes on
+    result.set_outcome(std::move(outcome));
   });
   co_return co_await result;
 }
@@ -323,13 +324,8 @@ Task<std::vector<T>> when_all(std::vector<Task<T>> tasks) {
   const TaskContext context = co_await current_context();
   std::vector<OneShot<T>> results(tasks.size());
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    spawn<T>(context, std::move(tasks[i]), [result = results[i]](Outcome<T> outcome) {
-      if (outcome.failed()) {
-        result.set_error(outcome.error());
-      } else {
-        result.set(outcome.take());
-      }
-    });
+    spawn<T>(context, std::move(tasks[i]),
+             [result = results[i]](Outcome<T> outcome) { result.set_outcome(std::move(outcome)); });
   }
   std::vector<T> values;
   std::exception_ptr failure;

@@ -86,6 +86,40 @@ TEST(Task, AWaitResumesOnItsOwnExecutor) {
   setter.join();
 }
 
+// A capture whose end takes a while, so that a race would be seen.
+struct Slow {
+  std::atomic<int>* gone;
+  explicit Slow(std::atomic<int>* gone) : gone(gone) {}
+  ~Slow() {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ++*gone;
+  }
+};
+
+TEST(Task, WhatAFunctionHeldIsGoneWhenItsAwaiterGoesOn) {
+  ThreadPool pool("test", 2), other("other", 1);
+  std::atomic<int> gone{0};
+  auto held = std::make_shared<Slow>(&gone);
+  auto function = [held] { return 1; };
+  held.reset();
+  EXPECT_EQ(sync_wait<int>({&pool, {}}, run_on(other, std::move(function))), 1);
+  EXPECT_EQ(gone, 1);
+  auto failing = [held = std::make_shared<Slow>(&gone)] { throw std::runtime_error("broken"); };
+  EXPECT_THROW(sync_wait<void>({&pool, {}}, run_on(other, std::move(failing))), std::runtime_error);
+  EXPECT_EQ(gone, 2);
+}
+
+TEST(Task, WhatATaskHeldIsGoneWhenItsOutcomeIsHeard) {
+  struct Body {
+    static Task<int> run(std::shared_ptr<Slow> held) { co_return held ? 1 : 0; }
+  };
+  ThreadPool pool("test", 1);
+  std::atomic<int> gone{0};
+  auto task = Body::run(std::make_shared<Slow>(&gone));
+  EXPECT_EQ(sync_wait<int>({&pool, {}}, std::move(task)), 1);
+  EXPECT_EQ(gone, 1);
+}
+
 TEST(OneShot, OnlyTheFirstValueCounts) {
   OneShot<int> shot;
   EXPECT_FALSE(shot.is_set());
