@@ -298,22 +298,34 @@ void Store::Impl::write_unlocked(rocksdb::WriteBatch& batch) {
   rocksdb::TransactionDBWriteOptimizations raw;
   raw.skip_concurrency_control = true;
   raw.skip_duplicate_key_check = true;
+  require_writable();
   const auto status = db->Write(unsynced, raw, &batch);
-  if (!status.ok()) try_resume();
+  if (!status.ok()) note_failed_write(status);
   check_status(status, "writing");
 }
 
-void Store::Impl::try_resume() {
-  const std::int64_t now =
-      std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count();
-  {
-    std::lock_guard guard(resume_mutex);
-    if (now < resume_not_before) return;
-    resume_not_before = now + 1000;
+void Store::Impl::note_failed_write(const rocksdb::Status& status) {
+  std::lock_guard guard(resume_mutex);
+  failure = status.ToString();
+  if (!writes_off.exchange(true)) log::error("store", "writes are off: {}", failure);
+}
+
+void Store::Impl::require_writable() {
+  if (!writes_off.load(std::memory_order_acquire)) return;
+  std::lock_guard guard(resume_mutex);
+  if (!writes_off.load(std::memory_order_acquire)) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= resume_not_before) {
+    resume_not_before = now + std::chrono::seconds(1);
+    // The wrapper for transactions does not pass Resume on. Busy: RocksDB waits for room itself.
+    const auto status = db->GetBaseDB()->Resume();
+    if (status.ok()) {
+      log::info("store", "writes are on again");
+      writes_off.store(false, std::memory_order_release);
+      return;
+    }
   }
-  const auto status = db->Resume();
-  if (!status.ok()) log::warning("store", "writes stay off: {}", status.ToString());
+  throw StorageFailure(fmt::format("writes are off: {}", failure));
 }
 
 void Store::Impl::run_fault(std::string_view name) {

@@ -56,9 +56,11 @@ struct Store::Impl {
   // or a clean end, makes it durable; kill -9 alone loses nothing.
   void write_unlocked(rocksdb::WriteBatch& batch);
 
-  // After a failed write RocksDB refuses further ones; tried again at most once a second, so that
-  // a disk that has room again is used again.
-  void try_resume();
+  // Throws StorageFailure while writes are off. After a failed write RocksDB refuses further ones
+  // until it was resumed, and one that comes while it resumes makes that fail: so none reaches it,
+  // and resuming is tried at most once a second. A disk that has room again is used again.
+  void require_writable();
+  void note_failed_write(const rocksdb::Status& status);
 
   void fault(std::string_view name) {
     if (has_fault.load(std::memory_order_acquire)) run_fault(name);
@@ -84,8 +86,10 @@ struct Store::Impl {
 
   std::mutex free_mutex;
   std::vector<std::unique_ptr<rocksdb::Transaction>> free_txns;
-  std::mutex resume_mutex;
-  std::int64_t resume_not_before = 0;
+  std::atomic<bool> writes_off{false};
+  std::mutex resume_mutex;  // what follows
+  std::string failure;
+  std::chrono::steady_clock::time_point resume_not_before;
   std::atomic<bool> has_fault{false};
   std::mutex fault_mutex;
   std::shared_ptr<const FaultPoint> fault_point;

@@ -176,6 +176,7 @@ void Txn::commit(Survives survives) {
   state.require_open();
   Store::Impl& store = state.store;
   store.fault("commit.begin");
+  if (state.writes > 0 || !state.events.empty()) store.require_writable();
   Outbox::Ticket ticket;  // released, whatever happens, once the outcome is known
   if (!state.events.empty()) {
     const Timestamp now = store.clock.now();
@@ -192,7 +193,7 @@ void Txn::commit(Survives survives) {
     store.fault("commit.before-write");
     const auto status = state.begun->Commit();
     if (!status.ok()) {
-      if (!status.IsBusy() && !status.IsTimedOut()) store.try_resume();
+      if (!status.IsBusy() && !status.IsTimedOut()) store.note_failed_write(status);
       state.begun->Rollback().PermitUncheckedError();
       state.done = true;
       check_status(status, "committing");
