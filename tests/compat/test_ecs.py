@@ -418,3 +418,50 @@ def test_a_task_that_had_not_begun_runs_after_a_kill(fresh_tarn, unique):
                 assert len(platform.log(arn)) <= 1
         begun += [task["stopCode"] for task in tasks]
     assert "EssentialContainerExited" in begun
+
+
+def test_sizes_of_overrides_are_fargates(platform):
+    definition = platform.define()
+    run = lambda **sizes: platform.ecs.run_task(
+        cluster=platform.cluster, taskDefinition=definition, launchType="FARGATE",
+        networkConfiguration=NETWORK, overrides=sizes | {"containerOverrides": [
+            {"name": "main", "environment": [{"name": "COMMAND", "value": "true"}]}]})
+    task = run(cpu="1 vCPU", memory="4 GB")["tasks"][0]
+    assert (task["cpu"], task["memory"]) == ("1024", "4096")
+    assert "No Fargate configuration exists for given values" in error_of(
+        run, cpu="300", memory="512")["Message"]
+
+
+def test_a_container_that_cannot_be_started_says_so(platform):
+    arn = platform.start(platform.define({"entryPoint": ["/no/such"]}), {})
+    task = platform.until(arn, "STOPPED")
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert task["stoppedReason"].startswith("CannotStartContainerError: ")
+    assert "/no/such" in task["stoppedReason"]
+    assert task["containers"][0]["reason"] == task["stoppedReason"]
+
+
+def test_ten_tasks_run_at_once(platform):
+    tasks = platform.ecs.run_task(
+        cluster=platform.cluster, taskDefinition=platform.define(cpu="256", memory="512"), count=10,
+        launchType="FARGATE", networkConfiguration=NETWORK, overrides={"containerOverrides": [
+            {"name": "main", "environment": [{"name": "COMMAND", "value": "exit 9"}]}]})["tasks"]
+    ended = [platform.until(task["taskArn"], "STOPPED") for task in tasks]
+    assert [task["containers"][0]["exitCode"] for task in ended] == [9] * 10
+    assert len({task["taskArn"] for task in ended}) == 10
+
+
+def test_names_and_lists_are_checked(platform):
+    assert error_of(platform.define, family="a b")["Message"] == (
+        "Family contains invalid characters.")
+    assert error_of(platform.ecs.describe_tasks, cluster=platform.cluster, tasks=[])[
+        "Message"] == "Tasks cannot be empty."
+
+
+def test_a_task_cannot_mount_or_make_namespaces(platform):
+    """What a task is must stay what it is: its limits are lifted by nobody inside."""
+    program = ("import ctypes, os; c = ctypes.CDLL(None, use_errno=True); "
+               "print(c.unshare(0x10000000), c.unshare(0x20000), "
+               "c.mount(b'none', b'/mnt', b'tmpfs', 0, None))")
+    task, log = platform.run({"COMMAND": f'python3 -c "{program}"'})
+    assert task["containers"][0]["exitCode"] == 0 and log == ["-1 -1 -1"]

@@ -8,7 +8,10 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/audit.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -23,6 +26,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -236,6 +240,100 @@ void pass_listeners(const std::vector<std::string>& listeners) {
   for (const int fd : fds) close(fd);
 }
 
+// ---- System calls that no job has
+
+// What administers a machine. A job's user 0 may be the host's by number, and a namespace of its
+// own would give it capabilities again: it could mount the control groups and lift its limits.
+constexpr int k_denied_calls[] = {
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_move_mount,
+    SYS_open_tree,
+    SYS_fsopen,
+    SYS_fsconfig,
+    SYS_fsmount,
+    SYS_fspick,
+    SYS_mount_setattr,
+    SYS_setns,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_reboot,
+    SYS_kexec_load,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_userfaultfd,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_keyctl,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_quotactl,
+    SYS_acct,
+    SYS_settimeofday,
+    SYS_clock_settime,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_syslog,
+    SYS_open_by_handle_at,
+#ifdef SYS_kexec_file_load
+    SYS_kexec_file_load,
+#endif
+#ifdef SYS_iopl
+    SYS_iopl,
+    SYS_ioperm,
+#endif
+};
+constexpr unsigned k_new_namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                      CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+#ifdef __x86_64__
+constexpr unsigned k_architecture = AUDIT_ARCH_X86_64;
+#else
+constexpr unsigned k_architecture = AUDIT_ARCH_AARCH64;
+#endif
+
+// The filter of this process and all that come of it; it cannot be taken off again.
+bool deny_administration() {
+  constexpr auto statement = [](unsigned code, unsigned value) {
+    return sock_filter(BPF_STMT(static_cast<unsigned short>(code), value));
+  };
+  constexpr auto jump = [](unsigned code, std::size_t value, std::size_t yes, std::size_t no) {
+    return sock_filter(BPF_JUMP(static_cast<unsigned short>(BPF_JMP | code | BPF_K),
+                                static_cast<unsigned>(value), static_cast<unsigned char>(yes),
+                                static_cast<unsigned char>(no)));
+  };
+  constexpr unsigned load = BPF_LD | BPF_W | BPF_ABS, answer = BPF_RET | BPF_K;
+  const auto refuse = [&](int error) { return statement(answer, SECCOMP_RET_ERRNO | error); };
+  const sock_filter allow = statement(answer, SECCOMP_RET_ALLOW);
+
+  std::vector<sock_filter> filter{
+      statement(load, offsetof(seccomp_data, arch)),
+      jump(BPF_JEQ, k_architecture, 1, 0),
+      refuse(ENOSYS),  // 32-bit calls have other numbers
+      statement(load, offsetof(seccomp_data, nr)),
+      jump(BPF_JGE, 0x40000000, 0, 1),  // x32's too
+      refuse(ENOSYS),
+      jump(BPF_JEQ, SYS_clone3, 0, 1),  // its flags cannot be seen; libraries then use clone
+      refuse(ENOSYS),
+      jump(BPF_JEQ, SYS_clone, 1, 0),
+      jump(BPF_JEQ, SYS_unshare, 0, 4),
+      statement(load, offsetof(seccomp_data, args)),  // the low half: little endian
+      jump(BPF_JSET, k_new_namespaces, 0, 1),
+      refuse(EPERM),
+      allow};
+  for (const int call : k_denied_calls) {
+    filter.push_back(jump(BPF_JEQ, static_cast<std::size_t>(call), 0, 1));
+    filter.push_back(refuse(EPERM));
+  }
+  filter.push_back(allow);
+  const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
 // In the child: everything that must hold before the command's first instruction. Returns what
 // failed; `errno` says why.
 const char* become_the_job(const Spec& spec) {
@@ -262,6 +360,8 @@ const char* become_the_job(const Spec& spec) {
     }
   }
   if (chdir(spec.working_directory.c_str()) != 0) return "the working directory";
+  // A kernel without filters (EINVAL) runs jobs behind the other barriers.
+  if (!deny_administration() && errno != EINVAL) return "the filter of system calls";
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -304,6 +304,24 @@ TEST_F(SandboxTest, user_0_inside_has_no_power_over_the_host) {
   EXPECT_GE(lines_.err.size(), 4u) << ::testing::PrintToString(lines_.err);
 }
 
+// With a user namespace of its own a job would have every capability in it: enough to mount the
+// control groups, whose files belong to the host's user 0, and to lift its own limits.
+TEST_F(SandboxTest, a_job_makes_no_namespaces_and_mounts_nothing) {
+  for (const uid_t uid : {0u, 993u}) {
+    JobSpec spec = shell(
+        "unshare --user true; unshare --user --map-root-user --mount --cgroup true; "
+        "unshare --net true; mount -t tmpfs none /tmp; "
+        "(echo still | cat) && echo works");
+    spec.user.uid = spec.user.gid = uid;
+    EXPECT_EQ(run(std::move(spec)).code, 0);
+    EXPECT_THAT(lines_.out, ElementsAre("still", "works")) << uid;
+    ASSERT_EQ(lines_.err.size(), 4u) << join(lines_.err, "; ");
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_THAT(lines_.err[i], HasSubstr("Operation not permitted"));
+    }
+  }
+}
+
 TEST_F(SandboxTest, the_memory_limit_ends_the_job_with_137_and_says_so) {
   if (!limited("memory")) GTEST_SKIP() << CgroupTree().missing().at("memory");
   JobSpec spec = shell("head -c 200000000 /dev/zero | tail; exit ${PIPESTATUS[1]}");

@@ -69,6 +69,12 @@ class Ecs : public platform::ServiceOf<Ecs> {
 ClusterRecord require_cluster(kernel::Txn& txn, const std::string& name);
 TaskDefinitionRecord require_definition(kernel::Txn& txn, const std::string& text);
 
+// What a task may use; throws ClientException where Fargate has no such size.
+struct TaskSize {
+  std::int64_t cpu_units = 0, memory_mb = 0;
+};
+TaskSize size_of(const std::string& cpu, const std::string& memory);
+
 // The API's view of a task.
 Task shown(const TaskRecord& task, const kernel::Scope& scope);
 

@@ -35,20 +35,37 @@ std::int64_t units(const std::string& text, std::string_view unit, const char* n
   throw ClientException(fmt::format("Invalid '{}' setting for task.", name));
 }
 
+void check_name(const std::string& name, const char* what) {
+  const bool good = name.size() <= 255 && std::all_of(name.begin(), name.end(), [](char c) {
+                      return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
+                    });
+  if (!good) throw ClientException(std::string(what) + " contains invalid characters.");
+}
+
+}  // namespace
+
+TaskSize size_of(const std::string& cpu, const std::string& memory) {
+  const TaskSize size{units(cpu, "vcpu", "cpu"), units(memory, "gb", "memory")};
+  const auto sizes = k_fargate.find(size.cpu_units);
+  if (sizes == k_fargate.end() || size.memory_mb < sizes->second.from ||
+      size.memory_mb > sizes->second.to ||
+      (size.memory_mb - sizes->second.from) % sizes->second.step != 0) {
+    throw ClientException("No Fargate configuration exists for given values: " + cpu + " CPU, " +
+                          memory +
+                          " memory. See the Amazon ECS documentation for "
+                          "the valid values.");
+  }
+  return size;
+}
+
+namespace {
+
 void check_size(const RegisterTaskDefinitionInput& in) {
   if (!in.cpu || !in.memory) {
     throw ClientException(fmt::format("Fargate requires that '{}' be defined at the task level.",
                                       in.cpu ? "memory" : "cpu"));
   }
-  const auto memory = units(*in.memory, "gb", "memory");
-  const auto sizes = k_fargate.find(units(*in.cpu, "vcpu", "cpu"));
-  if (sizes == k_fargate.end() || memory < sizes->second.from || memory > sizes->second.to ||
-      (memory - sizes->second.from) % sizes->second.step != 0) {
-    throw ClientException("No Fargate configuration exists for given values: " + *in.cpu +
-                          " CPU, " + *in.memory +
-                          " memory. See the Amazon ECS documentation for "
-                          "the valid values.");
-  }
+  size_of(*in.cpu, *in.memory);
 }
 
 [[noreturn]] void refuse(const std::string& what) {
@@ -59,6 +76,7 @@ void check_container(const ContainerDefinition& container, bool has_execution_ro
   if (!container.name || !container.image) {
     throw ClientException("Container.name and Container.image should not be null or empty.");
   }
+  check_name(*container.name, "Container name");
   if (container.log_configuration) {
     const auto& driver = container.log_configuration->log_driver;
     if (driver != "awslogs") refuse("the log driver " + driver);
@@ -97,6 +115,7 @@ void check(const RegisterTaskDefinitionInput& in) {
   if (in.requires_compatibilities && in.network_mode.value_or("") != "awsvpc") {
     throw ClientException("Fargate only supports network mode 'awsvpc'.");
   }
+  check_name(in.family, "Family");
   check_size(in);
   if (in.container_definitions.empty()) {
     throw ClientException("Container list cannot be empty.");

@@ -189,6 +189,11 @@ void TaskRunner::set_status(Run& run, const char* status,
   bool started = false;
   try {
     set_status(*run, "PENDING", [](TaskRecord&) {});
+    if (run->task.desired_status == "STOPPED") {  // asked for before this task was known here
+      std::lock_guard lock(run->mutex);
+      run->end_wanted = true;
+      throw CannotStart("Task stopped before it started");
+    }
     co_await prepare(run);
     if (!run->slim_failure) {
       set_status(*run, "ACTIVATING", [](TaskRecord&) {});
@@ -209,6 +214,8 @@ void TaskRunner::set_status(Run& run, const char* status,
     if (run->process) status = co_await run->process->wait();
   } catch (const Cancelled&) {
     problem = "Tarn is shutting down";
+  } catch (const sandbox::SandboxError& error) {
+    problem = std::string("CannotStartContainerError: ") + error.what();
   } catch (const std::exception& error) {
     problem = error.what();
   }
@@ -230,6 +237,7 @@ void TaskRunner::set_status(Run& run, const char* status,
       if (!asked) {
         task.stop_code = "TaskFailedToStart";
         task.stopped_reason = problem;
+        if (problem.starts_with("Cannot")) task.container_reason = problem;  // as ECS has it
       }
       task.desired_status = task.container_status = "STOPPED";
       task.stopping = task.stopping.value_or(now);
@@ -460,8 +468,16 @@ void TaskRunner::plan_limits(Run& run) {
   if (const auto units = parse_uint(run.task.cpu)) limits.cpus = static_cast<double>(*units) / 1024;
   if (const auto mb = parse_uint(run.task.memory)) limits.memory_bytes = *mb << 20;
   // A container's own limit, where it is lower than the task's.
-  if (run.container.memory && *run.container.memory > 0) {
-    const auto bytes = static_cast<std::uint64_t>(*run.container.memory) << 20;
+  std::int64_t own_mb = run.container.memory.value_or(0);
+  if (const Json* list = find_member(run.task.overrides, "containerOverrides");
+      list && list->is_array()) {
+    for (const Json& override : list->get_array()) {
+      const Json* memory = find_member(override, "memory");
+      if (memory && memory->is_number()) own_mb = memory->to_number<std::int64_t>();
+    }
+  }
+  if (own_mb > 0) {
+    const auto bytes = static_cast<std::uint64_t>(own_mb) << 20;
     limits.memory_bytes = std::min(limits.memory_bytes.value_or(bytes), bytes);
   }
 }

@@ -225,8 +225,11 @@ std::vector<TaskRecord> Ecs::make_tasks(Txn& txn, Call& call, const RunTaskInput
     task.started_by = in.started_by.value_or("");
     task.group = in.group.value_or("family:" + definition.family);
     if (!in.launch_type) task.capacity_provider = "FARGATE";
-    task.cpu = string_or(task.overrides, "cpu", string_or(definition.definition, "cpu"));
-    task.memory = string_or(task.overrides, "memory", string_or(definition.definition, "memory"));
+    const TaskSize size =
+        size_of(string_or(task.overrides, "cpu", string_or(definition.definition, "cpu")),
+                string_or(task.overrides, "memory", string_or(definition.definition, "memory")));
+    task.cpu = std::to_string(size.cpu_units);
+    task.memory = std::to_string(size.memory_mb);
     task.container = container.name.value_or("");
     task.image = container.image.value_or("");
     task.execute_command = in.enable_execute_command.value_or(false);
@@ -288,6 +291,7 @@ void Ecs::run_again(const kernel::Scope& scope, TaskRecord task) {
 }
 
 DescribeTasksOutput Ecs::describe_tasks(Call& call, const DescribeTasksInput& in) {
+  if (in.tasks.empty()) throw InvalidParameterException("Tasks cannot be empty.");
   auto txn = store_.begin(call.scope());
   const ClusterRecord cluster = require_cluster(txn, cluster_name(in.cluster));
   DescribeTasksOutput out{.tasks = std::vector<Task>(), .failures = std::vector<Failure>()};
