@@ -26,6 +26,7 @@ LogWriter::LogWriter(Environment& environment, Identity identity, std::string re
 
 Task<void> LogWriter::open(bool create_group) {
   const auto self = shared_from_this();
+  create_group_ = create_group;
   const Json stream = JsonObject{{"logGroupName", group_}, {"logStreamName", stream_}};
   bool missing = false;
   try {
@@ -104,17 +105,30 @@ Task<void> LogWriter::send_batch(std::vector<Line> batch) {
   for (auto& line : batch) {
     events.push_back(JsonObject{{"timestamp", line.timestamp_ms}, {"message", line.text}});
   }
-  Json input = JsonObject{
+  const Json input = JsonObject{
       {"logGroupName", group_}, {"logStreamName", stream_}, {"logEvents", std::move(events)}};
-  try {
-    co_await call_->invoke_json("logs", "PutLogEvents", std::move(input));
-  } catch (const std::exception& error) {
-    std::lock_guard lock(mutex_);
-    if (!refused_) {
-      log::warning("logs", "{} in {} is not written: {}", stream_, group_, error.what());
+  std::string problem;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    bool missing = false;
+    try {
+      // Somebody may have deleted the group or the stream of a job that runs on.
+      if (attempt > 0) co_await open(create_group_);
+      Json copy = input;
+      co_await call_->invoke_json("logs", "PutLogEvents", std::move(copy));
+      co_return;
+    } catch (const aws::ApiError& error) {
+      problem = error.what();
+      missing = error.code == "ResourceNotFoundException";
+    } catch (const std::exception& error) {
+      problem = error.what();
     }
-    refused_ = true;
+    if (!missing) break;
   }
+  std::lock_guard lock(mutex_);
+  if (!refused_) {
+    log::warning("logs", "{} in {} is not written: {}", stream_, group_, problem);
+  }
+  refused_ = true;
 }
 
 Task<void> LogWriter::flush() {

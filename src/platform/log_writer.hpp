@@ -49,6 +49,7 @@ class LogWriter : public std::enable_shared_from_this<LogWriter> {
   std::size_t bytes_ = 0;
   bool sending_ = false;
   bool refused_ = false;
+  bool create_group_ = false;  // as `open` was asked
   std::vector<OneShot<std::monostate>> flushes_;
 };
 

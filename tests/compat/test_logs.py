@@ -207,3 +207,33 @@ def test_resource_types(tarn, unique):
     cfn.get_waiter("stack_delete_complete").wait(
         StackName=stack, WaiterConfig={"Delay": 0.2, "MaxAttempts": 100})
     assert logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"] == []
+
+
+def test_pages_backward_are_bounded_too(logs, group):
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    now = int(time.time() * 1000)
+    for i in range(6):
+        put(logs, group, "s", [str(i).rjust(400_000, ".")], now + i)
+    found, token, pages = [], None, 0
+    while True:
+        more = {"nextToken": token} if token else {}
+        page = logs.get_log_events(logGroupName=group, logStreamName="s", **more)
+        if page["nextBackwardToken"] == token:
+            break
+        token, pages = page["nextBackwardToken"], pages + 1
+        assert sum(len(e["message"]) for e in page["events"]) < 1_200_000
+        found = [e["message"].strip(".") for e in page["events"]] + found
+    assert found == ["0", "1", "2", "3", "4", "5"] and pages == 3
+
+
+def test_filtering_finds_fields_between_spaces(logs, group):
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    lines = ['10.0.0.1 - ann [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.0" 404 2326',
+             '10.0.0.2 - bob [10/Oct/2000:13:55:36 -0700] "GET /b HTTP/1.0" 200 99']
+    put(logs, group, "s", lines)
+    found = lambda pattern: [e["message"] for e in logs.filter_log_events(
+        logGroupName=group, filterPattern=pattern)["events"]]
+    assert found("[ip, id, user, time, request, status = 4*, size]") == lines[:1]
+    assert found("[..., size > 1000]") == lines[:1]
+    assert found("[ip, id, user = bob, ...]") == lines[1:]
+    assert found("[a, b]") == []

@@ -186,34 +186,29 @@ GetLogEventsOutput Logs::get_events(Call& call, const GetLogEventsInput& in) {
   else if (end != INT64_MAX)
     options.after = kernel::Key(stream->uid, end).bytes();
 
-  std::vector<StreamEventRecord> rows;
-  txn.scan<StreamEventRecord>(kernel::Key(stream->uid), options,
-                              [&](StreamEventRecord& row, const std::string&) {
-                                if (row.timestamp_ms < start) return forward;
-                                if (row.timestamp_ms >= end) return !forward;
-                                rows.push_back(row);
-                                return rows.size() < limit;
-                              });
-  if (!forward) std::reverse(rows.begin(), rows.end());
-
   GetLogEventsOutput out{.events = std::vector<OutputLogEvent>()};
+  std::vector<Position> places;
   std::size_t bytes = 0;
-  for (const auto& row : rows) {
-    const auto event = txn.peek<EventRecord>(group.uid, row.timestamp_ms, row.sequence);
-    if (!event) continue;  // purged meanwhile
-    bytes += event->message.size() + k_event_overhead;
-    out.events->push_back({.timestamp = event->timestamp_ms,
-                           .message = event->message,
-                           .ingestion_time = event->ingestion_ms});
-    if (forward && bytes > k_answer_bytes_max) {
-      rows.resize(out.events->size());
-      break;
-    }
+  txn.scan<StreamEventRecord>(
+      kernel::Key(stream->uid), options, [&](StreamEventRecord& row, const std::string&) {
+        if (row.timestamp_ms < start) return forward;
+        if (row.timestamp_ms >= end) return !forward;
+        auto event = txn.peek<EventRecord>(group.uid, row.timestamp_ms, row.sequence);
+        if (!event) return true;  // purged meanwhile
+        bytes += event->message.size() + k_event_overhead;
+        if (!places.empty() && bytes > k_answer_bytes_max) return false;
+        places.push_back({row.timestamp_ms, row.sequence});
+        out.events->push_back({.timestamp = event->timestamp_ms,
+                               .message = std::move(event->message),
+                               .ingestion_time = event->ingestion_ms});
+        return places.size() < limit;
+      });
+  if (!forward) {
+    std::reverse(out.events->begin(), out.events->end());
+    std::reverse(places.begin(), places.end());
   }
-  const Position first = rows.empty() ? from.value_or(Position{start, 0})
-                                      : Position{rows.front().timestamp_ms, rows.front().sequence};
-  const Position last =
-      rows.empty() ? first : Position{rows.back().timestamp_ms, rows.back().sequence};
+  const Position first = places.empty() ? from.value_or(Position{start, 0}) : places.front();
+  const Position last = places.empty() ? first : places.back();
   out.next_forward_token = "f/" + digits(last);
   out.next_backward_token = "b/" + digits(first);
   return out;

@@ -70,6 +70,15 @@ std::shared_ptr<const re2::RE2> compile(const std::string& expression) {
   return compiled;
 }
 
+bool ordered(double left, double right, std::string_view op) {
+  if (op == "=") return left == right;
+  if (op == "!=") return left != right;
+  if (op == "<") return left < right;
+  if (op == "<=") return left <= right;
+  if (op == ">") return left > right;
+  return left >= right;
+}
+
 // ---- { $.selector = value && … }
 
 using Selector = std::vector<std::string>;  // "[3]" is an index
@@ -212,7 +221,9 @@ class JsonConditionParser {
       if (!value) return false;
       if (number && value->is_number()) return ordered(value->to_number<double>(), *number, op);
       if (op != "=" && op != "!=") return false;
-      const bool equal = value->is_string() && glob_match(text, json_text(value->get_string()));
+      const bool equal = value->is_string()   ? glob_match(text, json_text(value->get_string()))
+                         : value->is_number() ? glob_match(text, dump_json(*value))
+                                              : false;
       return equal == (op == "=");
     };
   }
@@ -228,16 +239,135 @@ class JsonConditionParser {
     };
   }
 
-  static bool ordered(double left, double right, std::string_view op) {
-    if (op == "=") return left == right;
-    if (op == "!=") return left != right;
-    if (op == "<") return left < right;
-    if (op == "<=") return left <= right;
-    if (op == ">") return left > right;
-    return left >= right;
+  Cursor cursor_;
+};
+
+// ---- [ip, user, ..., status = 4*, bytes > 1000]
+
+using Fields = std::vector<std::string>;
+
+// A line's fields: between spaces, or within "…" or […].
+Fields fields_of(std::string_view message) {
+  Fields fields;
+  std::size_t at = 0;
+  while (at < message.size()) {
+    if (std::isspace(static_cast<unsigned char>(message[at]))) {
+      ++at;
+      continue;
+    }
+    const char open = message[at];
+    const char close = open == '"' ? '"' : open == '[' ? ']' : ' ';
+    if (close != ' ') ++at;
+    const auto end = std::min(message.find(close, at), message.size());
+    fields.emplace_back(message.substr(at, end - at));
+    at = end + 1;
+  }
+  return fields;
+}
+
+class FieldsParser {
+ public:
+  explicit FieldsParser(std::string_view text) : cursor_(text) {}
+
+  std::function<bool(const Fields&)> run() {
+    cursor_.expect("[");
+    do {
+      if (cursor_.accept("...")) {
+        if (gap_) cursor_.fail("a second '...'");
+        gap_ = conditions_.size();
+        continue;
+      }
+      conditions_.push_back(any_of());
+    } while (cursor_.accept(","));
+    cursor_.expect("]");
+    cursor_.skip_space();
+    if (!cursor_.done()) cursor_.fail("text behind ']'");
+    return [conditions = conditions_, gap = gap_](const Fields& fields) {
+      if (gap ? fields.size() < conditions.size() : fields.size() != conditions.size()) {
+        return false;
+      }
+      const std::size_t skipped = fields.size() - conditions.size();
+      for (std::size_t i = 0; i < conditions.size(); ++i) {
+        if (!conditions[i](fields[gap && i >= *gap ? i + skipped : i])) return false;
+      }
+      return true;
+    };
+  }
+
+ private:
+  using FieldCondition = std::function<bool(const std::string&)>;
+
+  FieldCondition any_of() {
+    FieldCondition left = all_of();
+    while (cursor_.accept("||")) {
+      left = [left, right = all_of()](const std::string& field) {
+        return left(field) || right(field);
+      };
+    }
+    return left;
+  }
+
+  FieldCondition all_of() {
+    FieldCondition left = one();
+    while (cursor_.accept("&&")) {
+      left = [left, right = one()](const std::string& field) {
+        return left(field) && right(field);
+      };
+    }
+    return left;
+  }
+
+  // "name", or "name op value". The names say nothing but where they stand.
+  FieldCondition one() {
+    if (cursor_.accept("(")) {
+      FieldCondition inner = any_of();
+      cursor_.expect(")");
+      return inner;
+    }
+    cursor_.skip_space();
+    if (word("=<>!").empty()) cursor_.fail("expected a field's name");
+    for (const std::string op : {"!=", "<=", ">=", "=", "<", ">"}) {
+      if (cursor_.accept(op)) return compare(op);
+    }
+    return [](const std::string&) { return true; };
+  }
+
+  FieldCondition compare(const std::string& op) {
+    cursor_.skip_space();
+    const bool equality = op == "=" || op == "!=";
+    const char quote = cursor_.peek();
+    if (quote == '%' && equality) {
+      cursor_.take();
+      const auto expression = compile(cursor_.quoted('%'));
+      return [expression, wanted = op == "="](const std::string& field) {
+        return re2::RE2::PartialMatch(field, *expression) == wanted;
+      };
+    }
+    if (quote == '"') cursor_.take();
+    const std::string text = quote == '"' ? cursor_.quoted('"') : word("");
+    if (text.empty() && quote != '"') cursor_.fail("expected a value");
+    const auto number = quote == '"' ? std::nullopt : parse_double(text);
+    if (!equality && !number) cursor_.fail("only numbers can be ordered");
+    return [op, text, number, equality](const std::string& field) {
+      const auto value = number ? parse_double(field) : std::nullopt;
+      if (value) return ordered(*value, *number, op);
+      return equality && glob_match(text, field) == (op == "=");
+    };
+  }
+
+  std::string word(std::string_view more_ends) {
+    std::string text;
+    while (!cursor_.done() && !std::isspace(static_cast<unsigned char>(cursor_.peek())) &&
+           std::string_view(",])(&|").find(cursor_.peek()) == std::string_view::npos &&
+           more_ends.find(cursor_.peek()) == std::string_view::npos) {
+      text.push_back(cursor_.take());
+    }
+    return text;
   }
 
   Cursor cursor_;
+  std::vector<FieldCondition> conditions_;
+  std::optional<std::size_t> gap_;
 };
 
 }  // namespace
@@ -304,7 +434,9 @@ FilterPattern FilterPattern::parse(std::string_view text) {
   if (trimmed.starts_with('{')) {
     pattern.json_ = JsonConditionParser(trimmed).run();
   } else if (trimmed.starts_with('[')) {
-    throw BadPattern("Filter patterns for space-delimited events are not implemented by Tarn");
+    pattern.fields_ = [wanted = FieldsParser(trimmed).run()](std::string_view message) {
+      return wanted(fields_of(message));
+    };
   } else {
     pattern.terms_ = TermParser(trimmed).run();
   }
@@ -312,6 +444,7 @@ FilterPattern FilterPattern::parse(std::string_view text) {
 }
 
 bool FilterPattern::matches(std::string_view message) const {
+  if (fields_) return fields_(message);
   if (json_) {
     const std::string_view text = trim(message);
     if (!text.starts_with('{') && !text.starts_with('[')) return false;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// CloudWatch Logs' filter patterns, for terms and for JSON:
+// CloudWatch Logs' filter patterns, for terms, for JSON and for fields between spaces:
 //
 //   ERROR "not found" -debug ?warn ?fail %^[45]\d\d%          terms, phrases, regular expressions
 //   { ($.level = "ERR*" || $.code >= 500) && $.user NOT EXISTS }    on messages that are JSON
+//   [ip, user, ..., status = 4*, bytes > 1000]                on lines of fields
 //
-// Patterns for space-delimited lines (`[ip, user, …]`) are refused. Immutable after parsing, so any
-// thread may match. Throws BadPattern with a text for the user.
+// Immutable after parsing, so any thread may match. Throws BadPattern with a text for the user.
 #pragma once
 #include <functional>
 #include <memory>
@@ -41,7 +41,8 @@ class FilterPattern {
     bool found_in(std::string_view message) const;
   };
   std::vector<Term> terms_;
-  std::function<bool(const Json&)> json_;  // set: the message must be JSON and satisfy this
+  std::function<bool(const Json&)> json_;         // set: the message must be JSON and satisfy this
+  std::function<bool(std::string_view)> fields_;  // set: its fields must satisfy this
 };
 
 }  // namespace tarn::logs

@@ -52,10 +52,33 @@ TEST(FilterPattern, json_conditions) {
   EXPECT_FALSE(matches("{ $.level = \"ERROR\" }", "{broken"));
 }
 
+TEST(FilterPattern, numbers_match_wildcards_by_their_digits) {
+  EXPECT_TRUE(matches("{ $.code = 5* }", R"({"code":503})"));
+  EXPECT_FALSE(matches("{ $.code = 4* }", R"({"code":503})"));
+}
+
+// The lines of AWS's documentation of space-delimited patterns.
+TEST(FilterPattern, fields_between_spaces_quotes_and_brackets) {
+  const char* line =
+      "127.0.0.1 Prod frank [10/Oct/2000:13:25:15 -0700] \"GET /index.html HTTP/1.0\" 404 1534";
+  EXPECT_TRUE(matches("[ip, server, user, time, request, status = 4*, bytes]", line));
+  EXPECT_TRUE(matches("[ip, server, user, time, request, status = 404, bytes > 1000]", line));
+  EXPECT_FALSE(matches("[ip, server, user, time, request, status = 404, bytes > 2000]", line));
+  EXPECT_TRUE(matches("[..., status = 404, bytes]", line));
+  EXPECT_TRUE(matches("[ip = 127.0.0.*, ...]", line));
+  EXPECT_TRUE(matches("[ip, ..., request = \"GET *\", status, bytes]", line));
+  EXPECT_TRUE(matches("[..., status = 404 || status = 410, bytes]", line));
+  EXPECT_FALSE(matches("[..., status >= 400 && status < 404, bytes]", line));
+  EXPECT_TRUE(matches("[ip, server = %^P%, ...]", line));
+  EXPECT_TRUE(matches("[ip, server, user != Bob, ...]", line));
+  EXPECT_FALSE(matches("[ip, server]", line));
+  EXPECT_FALSE(matches("[a, b, ...]", "one"));
+}
+
 TEST(FilterPattern, what_cannot_be_read_is_refused) {
   for (const char* pattern :
        {"\"open", "a.b", "{ $.a }", "{ $.a = 1", "{ $.a < x }", "{ a = 1 }", "{ $.a = 1 } b", "%(%",
-        "[ip, user]", "{ $.a = }", "?", "{ ($.a = 1 }"}) {
+        "[ip, user", "[]", "[..., ...]", "[a > x]", "[a, b] c", "{ $.a = }", "?", "{ ($.a = 1 }"}) {
     EXPECT_THROW(FilterPattern::parse(pattern), BadPattern) << pattern;
   }
 }
