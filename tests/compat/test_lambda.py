@@ -8,8 +8,10 @@ import concurrent.futures
 import hashlib
 import io
 import json
+import os
 import pathlib
 import subprocess
+import sys
 import time
 import urllib.request
 import zipfile
@@ -488,7 +490,11 @@ def test_the_cli_invokes(tarn, make, tmp_path):
 def test_resource_types(tarn, lam, unique):
     cfn, stack = tarn.client("cloudformation"), unique("stack")
     template = {"Resources": {
-        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {
+            "AssumeRolePolicyDocument": TRUST, "Policies": [{
+                "PolicyName": "queues", "PolicyDocument": {
+                    "Version": "2012-10-17", "Statement": [
+                        {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}}]}},
         "Fn": {"Type": "AWS::Lambda::Function", "Properties": {
             "Runtime": "python3.11", "Handler": "index.handler", "Timeout": 7,
             "Role": {"Fn::GetAtt": ["Role", "Arn"]},
@@ -535,3 +541,245 @@ def test_resource_types(tarn, lam, unique):
     cfn.delete_stack(StackName=stack)
     cfn.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig=wait)
     assert error_of(lam.get_function, FunctionName=name)["Code"] == "ResourceNotFoundException"
+
+
+def queue_of(tarn, unique, **attributes):
+    sqs = tarn.client("sqs")
+    url = sqs.create_queue(QueueName=unique("q"), Attributes=attributes)["QueueUrl"]
+    return url, sqs.get_queue_attributes(
+        QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def logs_only_role(tarn, unique):
+    iam, name = tarn.client("iam"), unique("role")
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}))
+    return name, arn
+
+
+def until_empty(sqs, url, seconds=30):
+    deadline = time.monotonic() + seconds
+    while True:
+        shown = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        left = [shown["ApproximateNumberOfMessages"],
+                shown["ApproximateNumberOfMessagesNotVisible"]]
+        if left == ["0", "0"]:
+            return
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def test_a_destination_that_cannot_be_reached_does_not_run_the_function_again(
+        tarn, lam, make, unique):
+    iam = tarn.client("iam")
+    url, arn = queue_of(tarn, unique)
+    name, role = logs_only_role(tarn, unique)
+    allow = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=name, PolicyName="s", PolicyDocument=json.dumps(allow))
+    function = make("def handler(event, context):\n    print('ran')\n    raise ValueError('no')\n",
+                    Role=role, DeadLetterConfig={"TargetArn": arn})
+    lam.put_function_event_invoke_config(
+        FunctionName=function, MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": arn}})
+    iam.delete_role_policy(RoleName=name, PolicyName="s")
+    lam.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+    group = f"/aws/lambda/{function}"
+    assert "ran\n" in messages(tarn, group, "REPORT")
+    # A second event behind the first one: nothing of the first is left to do.
+    lam.update_function_event_invoke_config(
+        FunctionName=function, DestinationConfig={"OnFailure": {}})
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        assert messages(tarn, group, "ran").count("ran\n") == 1
+        time.sleep(0.1)
+
+
+def test_destinations_must_be_allowed_to_the_role(tarn, lam, make, unique):
+    _, arn = queue_of(tarn, unique)
+    name, role = logs_only_role(tarn, unique)
+    function = make(Role=role)
+    assert error_of(lam.update_function_configuration, FunctionName=function,
+                    DeadLetterConfig={"TargetArn": arn}) == {
+        "Code": "InvalidParameterValueException", "Message":
+        "The provided execution role does not have permissions to call SendMessage on SQS"}
+    assert error_of(lam.put_function_event_invoke_config, FunctionName=function,
+                    DestinationConfig={"OnFailure": {"Destination": arn}})["Message"] == (
+        f"The function's execution role does not have permissions to call SendMessage on {arn}")
+
+
+def test_throttled_events_wait_for_their_turn(tarn, lam, make):
+    name = make("import time\ndef handler(event, context):\n    print('event', event)\n"
+                "    time.sleep(0.2)\n", Timeout=20)
+    lam.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    for i in range(6):
+        lam.invoke(FunctionName=name, InvocationType="Event", Payload=str(i))
+    for i in range(6):
+        assert f"event {i}\n" in messages(tarn, f"/aws/lambda/{name}", f"event {i}\n", 60)
+
+
+def test_functions_keep_layers_that_were_deleted(lam, make, unique):
+    layer = lam.publish_layer_version(LayerName=unique("layer"), Content={
+        "ZipFile": zip_of({"python/shared.py": "X = 5\n"})})
+    name = make("import shared\ndef handler(e, c):\n    return shared.X\n",
+                Layers=[layer["LayerVersionArn"]])
+    lam.delete_layer_version(LayerName=layer["LayerArn"], VersionNumber=1)
+    assert lam.list_layer_versions(LayerName=layer["LayerArn"])["LayerVersions"] == []
+    assert call(lam, name)[:2] == (5, None)
+    lam.update_function_configuration(FunctionName=name, Timeout=9)
+    assert call(lam, name)[:2] == (5, None)
+    assert "does not exist" in error_of(
+        lam.update_function_configuration, FunctionName=name,
+        Layers=[layer["LayerVersionArn"]])["Message"]
+
+
+def test_answers_that_are_too_large_are_errors(lam, make):
+    name = make("def handler(event, context):\n    return 'x' * event\n", Timeout=20,
+                MemorySize=512)
+    for size in (7_000_000, 30_000_000):
+        result, error, _ = call(lam, name, size)
+        assert error == "Unhandled" and result == {
+            "errorType": "Function.ResponseSizeTooLarge", "errorMessage":
+            "Response payload size exceeded maximum allowed payload size (6291556 bytes)."}
+    assert call(lam, name, 3)[:2] == ("xxx", None)
+
+
+def test_the_tail_tells_why_the_code_could_not_be_loaded(lam, make):
+    name = make("import nothing_there\n")
+    for _ in range(2):
+        tail = call(lam, name)[2]
+        assert "[ERROR] Runtime.ImportModuleError: Unable to import module 'app'" in tail
+
+
+def test_an_end_without_an_error_has_no_reason(lam, make):
+    name = make("import sys\ndef handler(event, context):\n    sys.exit(event)\n", Timeout=20)
+    result, error, tail = call(lam, name, 0)
+    assert error == "Unhandled" and result["errorType"] == "Runtime.ExitError"
+    assert result["errorMessage"].endswith("Error: Runtime exited without providing a reason")
+    assert call(lam, name, 4)[0]["errorMessage"].endswith("exited with error: exit status 4")
+
+
+def test_logs_go_on_when_their_group_was_deleted(tarn, lam, make):
+    name = make("def handler(event, context):\n    print('event', event)\n")
+    call(lam, name, 1)
+    assert "event 1\n" in messages(tarn, f"/aws/lambda/{name}", "event 1")
+    tarn.client("logs").delete_log_group(logGroupName=f"/aws/lambda/{name}")
+    call(lam, name, 2)
+    assert "event 2\n" in messages(tarn, f"/aws/lambda/{name}", "event 2")
+
+
+def test_limits_and_versions_in_use(lam, make):
+    name = make()
+    assert error_of(lam.update_function_configuration, FunctionName=name, Timeout=901)[
+        "Message"].endswith("Member must have value less than or equal to 900")
+    version = lam.publish_version(FunctionName=name)["Version"]
+    lam.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+    assert error_of(lam.delete_function, FunctionName=name, Qualifier=version) == {
+        "Code": "ResourceConflictException", "Message":
+        "Unable to delete version because the following aliases reference it: [live]"}
+    lam.delete_alias(FunctionName=name, Name="live")
+    lam.delete_function(FunctionName=name, Qualifier=version)
+
+
+def test_mappings_that_cannot_work_are_refused(tarn, lam, make, unique):
+    url, arn = queue_of(tarn, unique, VisibilityTimeout="5")
+    _, role = logs_only_role(tarn, unique)
+    create = lambda **more: error_of(lam.create_event_source_mapping, **more)["Message"]
+    assert create(EventSourceArn=arn + "x", FunctionName=make()).startswith(
+        "Error occurred while ReceiveMessage. SQS Error Code: "
+        "AWS.SimpleQueueService.NonExistentQueue.")
+    assert create(EventSourceArn=arn, FunctionName=make(Role=role)) == (
+        "The provided execution role does not have permissions to call ReceiveMessage on SQS")
+    assert create(EventSourceArn=arn, FunctionName=make(Timeout=10)) == (
+        "Queue visibility timeout: 5 seconds is less than Function timeout: 10 seconds")
+    assert create(EventSourceArn=arn, FunctionName=make(), BatchSize=100) == (
+        "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater "
+        "than 10")
+    assert create(EventSourceArn=arn, FunctionName=make(), FilterCriteria={
+        "Filters": [{"Pattern": "{"}]}) == "Invalid filter pattern definition."
+
+
+def test_batches_are_gathered_for_the_length_of_the_window(tarn, lam, make, unique):
+    sqs = tarn.client("sqs")
+    url, arn = queue_of(tarn, unique)
+    name = make("def handler(event, context):\n    print('batch', len(event['Records']))\n")
+    for start in range(0, 30, 10):
+        sqs.send_message_batch(QueueUrl=url, Entries=[
+            {"Id": str(i), "MessageBody": str(i)} for i in range(start, start + 10)])
+    mapping = lam.create_event_source_mapping(EventSourceArn=arn, FunctionName=name,
+                                              BatchSize=30, MaximumBatchingWindowInSeconds=5)
+    assert "batch 30\n" in messages(tarn, f"/aws/lambda/{name}", "batch", 20)
+    until_empty(sqs, url)
+    lam.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def test_filters_drop_what_no_pattern_wants(tarn, lam, make, unique):
+    sqs = tarn.client("sqs")
+    url, arn = queue_of(tarn, unique)
+    name = make("def handler(event, context):\n    for r in event['Records']:\n"
+                "        print('got', r['body'])\n")
+    pattern = json.dumps({"body": {"kind": ["trade"]}})
+    mapping = lam.create_event_source_mapping(
+        EventSourceArn=arn, FunctionName=name, FilterCriteria={"Filters": [{"Pattern": pattern}]})
+    assert mapping["FilterCriteria"] == {"Filters": [{"Pattern": pattern}]}
+    for body in ('{"kind": "quote"}', "no JSON", '{"kind": "trade"}'):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    stored = messages(tarn, f"/aws/lambda/{name}", "got", 20)
+    until_empty(sqs, url)
+    assert [m for m in messages(tarn, f"/aws/lambda/{name}", "got") if m.startswith("got")] == [
+        'got {"kind": "trade"}\n'], stored
+    lam.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def test_a_full_queue_is_worked_on_side_by_side(tarn, lam, make, unique):
+    sqs = tarn.client("sqs")
+    url, arn = queue_of(tarn, unique)
+    name = make("import time\ndef handler(event, context):\n    begin = time.time()\n"
+                "    time.sleep(1)\n    print('from', begin, 'to', time.time())\n", Timeout=20)
+    for start in range(0, 50, 10):
+        sqs.send_message_batch(QueueUrl=url, Entries=[
+            {"Id": str(i), "MessageBody": "x"} for i in range(start, start + 10)])
+    mapping = lam.create_event_source_mapping(EventSourceArn=arn, FunctionName=name, BatchSize=10)
+    until_empty(sqs, url)
+    lam.delete_event_source_mapping(UUID=mapping["UUID"])
+    spans = [tuple(float(word) for word in m.split()[1::2])
+             for m in messages(tarn, f"/aws/lambda/{name}", "from") if m.startswith("from")]
+    assert any(a != b and a[0] < b[1] and b[0] < a[1] for a in spans for b in spans)
+
+
+def test_mappings_are_listed_in_pages(tarn, lam, make, unique):
+    _, arn = queue_of(tarn, unique)
+    uuids = {lam.create_event_source_mapping(EventSourceArn=arn, FunctionName=make(),
+                                             Enabled=False)["UUID"] for _ in range(3)}
+    pages = list(lam.get_paginator("list_event_source_mappings").paginate(
+        EventSourceArn=arn, PaginationConfig={"PageSize": 2}))
+    assert [len(page["EventSourceMappings"]) for page in pages] == [2, 1]
+    assert {m["UUID"] for page in pages for m in page["EventSourceMappings"]} == uuids
+
+
+def test_a_batch_in_work_is_finished_when_its_mapping_ends(tarn, lam, make, unique):
+    sqs = tarn.client("sqs")
+    url, arn = queue_of(tarn, unique)
+    name = make("import time\ndef handler(event, context):\n    print('begins', flush=True)\n"
+                "    time.sleep(1.5)\n    print('ends')\n", Timeout=20)
+    mapping = lam.create_event_source_mapping(EventSourceArn=arn, FunctionName=name)
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    messages(tarn, f"/aws/lambda/{name}", "begins")
+    lam.delete_event_source_mapping(UUID=mapping["UUID"])
+    assert "ends\n" in messages(tarn, f"/aws/lambda/{name}", "ends")
+    until_empty(sqs, url)
+
+
+def test_a_function_runs_to_its_end_when_its_caller_has_gone(tarn, lam, make):
+    name = make("import time\ndef handler(event, context):\n    print('begins', flush=True)\n"
+                "    time.sleep(1.5)\n    print('ends')\n", Timeout=20)
+    caller = subprocess.Popen(
+        [sys.executable, "-c", "import boto3, sys; boto3.client('lambda').invoke("
+                               "FunctionName=sys.argv[1])", name], env=os.environ | tarn.env)
+    assert "begins\n" in messages(tarn, f"/aws/lambda/{name}", "begins", 20)
+    caller.kill()
+    caller.wait()
+    stored = messages(tarn, f"/aws/lambda/{name}", "REPORT")
+    assert "ends\n" in stored and not any("Runtime.ExitError" in line for line in stored)

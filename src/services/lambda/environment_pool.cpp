@@ -99,10 +99,23 @@ void EnvironmentPool::end_idle() {
   }
 }
 
+// A function runs to its end also when nobody waits for it any more, as in AWS: a caller that has
+// gone, or a mapping that was deleted, cancels only its own waiting.
 Task<InvocationResult> EnvironmentPool::invoke(FunctionImage image, Invocation invocation) {
   const std::string fingerprint = image.fingerprint();
-  const std::string arn = image.arn;
   EnvironmentPtr environment = take(image, fingerprint);
+  const TaskContext context = co_await current_context();
+  OneShot<InvocationResult> end;
+  spawn<InvocationResult>(
+      {context.executor, {}}, work(std::move(image), std::move(invocation), std::move(environment)),
+      [end](Outcome<InvocationResult> outcome) { end.set_outcome(std::move(outcome)); });
+  co_return co_await end;
+}
+
+Task<InvocationResult> EnvironmentPool::work(FunctionImage image, Invocation invocation,
+                                             EnvironmentPtr environment) {
+  const auto alive = resources_.alive;  // `stop` waits for it
+  const std::string arn = image.arn;
   std::uint64_t generation = 0;
   {
     std::lock_guard lock(mutex_);

@@ -34,6 +34,9 @@ class EnvironmentPool {
     EnvironmentPtr environment;
     Timestamp since;
   };
+  // With a place taken, in `environment` or in a new one.
+  Task<InvocationResult> work(FunctionImage image, Invocation invocation,
+                              EnvironmentPtr environment);
   // Counts one more of `arn`; an idle one to use, or null: make one.
   EnvironmentPtr take(const FunctionImage& image, const std::string& fingerprint);
   void give_back(const std::string& arn, std::uint64_t generation, EnvironmentPtr environment);

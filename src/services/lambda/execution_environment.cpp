@@ -5,6 +5,7 @@
 #include <openssl/sha.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstring>
 
 #include "aws/lambda/errors.hpp"
@@ -20,10 +21,12 @@ using sandbox::JobSpec;
 
 constexpr std::size_t k_tail_bytes = 4096;
 constexpr std::size_t k_answer_bytes_max = 6 * 1024 * 1024 + 100;
+constexpr std::size_t k_piece_bytes = 256 * 1024;
 constexpr std::chrono::seconds k_init_max{10};
 constexpr std::chrono::hours k_credentials_last{12};
 constexpr std::uint16_t k_runtime_api_port = 9001;
 constexpr double k_mb_per_cpu = 1769;  // as AWS shares processors out
+constexpr const char* k_no_entry_point = "Runtime.InvalidEntrypoint";
 constexpr std::string_view k_prefix = "/2018-06-01/runtime/";
 
 aws::HttpResponse json_response(int status, const Json& body) {
@@ -330,19 +333,14 @@ Task<aws::HttpResponse> ExecutionEnvironment::next() {
 
 Task<aws::HttpResponse> ExecutionEnvironment::answered(std::string request_id, bool failed,
                                                        std::shared_ptr<aws::HttpRequest> request) {
+  // What is too large is read all the same: the runtime waits for the answer until it has sent it.
   std::string body;
   bool too_large = false;
-  try {
-    if (request->body) body = co_await read_all(request->body, k_answer_bytes_max);
-  } catch (const std::length_error&) {
-    too_large = true;
-  }
-  if (too_large) {
-    co_return json_response(
-        413, JsonObject{{"errorType", "Function.ResponseSizeTooLarge"},
-                        {"errorMessage",
-                         "Response payload size exceeded maximum allowed payload size (6291556 "
-                         "bytes)."}});
+  while (request->body) {
+    const std::string piece = co_await request->body->read(k_piece_bytes);
+    if (piece.empty()) break;
+    too_large = too_large || body.size() + piece.size() > k_answer_bytes_max;
+    if (!too_large) body += piece;
   }
   CurrentPtr current;
   {
@@ -352,6 +350,14 @@ Task<aws::HttpResponse> ExecutionEnvironment::answered(std::string request_id, b
   if (!current || current->invocation.request_id != request_id) {
     co_return json_response(
         400, JsonObject{{"errorType", "InvalidRequestID"}, {"errorMessage", "Invalid request ID"}});
+  }
+  if (too_large) {
+    body = error_body("Function.ResponseSizeTooLarge",
+                      fmt::format("Response payload size exceeded maximum allowed payload size "
+                                  "({} bytes).",
+                                  k_answer_bytes_max));
+    current->answer.set({Answer::Kind::error, body});
+    co_return json_response(413, parse_json(body));
   }
   current->answer.set({failed ? Answer::Kind::error : Answer::Kind::response, std::move(body)});
   co_return json_response(202, JsonObject{{"status", "OK"}});
@@ -379,7 +385,8 @@ Task<InvocationResult> ExecutionEnvironment::invoke(Invocation invocation) {
   current->deadline_ms = to_millis(resources_.real_clock.now() + timeout);
   {
     std::lock_guard lock(mutex_);
-    tail_.clear();
+    // What an init that failed had to say belongs to the invocation that it kept from running.
+    if (!init_error_ && !exit_) tail_.clear();
   }
   add_line(fmt::format("START RequestId: {} Version: {}", current->invocation.request_id,
                        image_.version));
@@ -423,6 +430,29 @@ Task<InvocationResult> ExecutionEnvironment::invoke(Invocation invocation) {
   co_return result;
 }
 
+// The error's type and text of an environment that has ended.
+std::pair<std::string, std::string> ExecutionEnvironment::how_it_ended() const {
+  sandbox::ExitStatus status;
+  {
+    std::lock_guard lock(mutex_);
+    status = exit_.value_or(sandbox::ExitStatus{});
+  }
+  if (!status.failure.empty()) {
+    return {k_no_entry_point,
+            "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"};
+  }
+  const std::string type = status.out_of_memory ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+  if (status.signal == 0 && status.code == 0) {
+    return {type, "Runtime exited without providing a reason"};
+  }
+  const std::string how =
+      status.signal == 0
+          ? fmt::format("exit status {}", status.code)
+          : fmt::format("signal: {}",
+                        status.signal == SIGKILL ? "killed" : to_lower(strsignal(status.signal)));
+  return {type, "Runtime exited with error: " + how};
+}
+
 InvocationResult ExecutionEnvironment::result_of(const Current& current, Answer answer) {
   const std::string& id = current.invocation.request_id;
   InvocationResult result;
@@ -442,24 +472,9 @@ InvocationResult ExecutionEnvironment::result_of(const Current& current, Answer 
       break;
     }
     case Answer::Kind::exited: {
-      sandbox::ExitStatus status;
-      {
-        std::lock_guard lock(mutex_);
-        status = exit_.value_or(sandbox::ExitStatus{});
-      }
-      const std::string how =
-          status.signal != 0
-              ? fmt::format("signal: {}", status.signal == 9 ? "killed" : strsignal(status.signal))
-              : fmt::format("exit status {}", status.code);
-      const bool entry = !status.failure.empty();
-      const std::string type = entry                  ? "Runtime.InvalidEntrypoint"
-                               : status.out_of_memory ? "Runtime.OutOfMemory"
-                                                      : "Runtime.ExitError";
-      const std::string text =
-          entry ? "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
-                : "Runtime exited with error: " + how;
+      const auto [type, text] = how_it_ended();
       add_line(fmt::format("RequestId: {} Error: {}", id, text));
-      if (!entry) add_line(type);
+      if (type != k_no_entry_point) add_line(type);
       result.payload = error_body(type, fmt::format("RequestId: {} Error: {}", id, text));
       break;
     }
@@ -486,7 +501,9 @@ void ExecutionEnvironment::report(const Invocation& invocation, double duration_
       image_.memory_mb, used_mb);
   if (first) line += fmt::format("Init Duration: {:.2f} ms\t", init_ms);
   if (answer.kind == Answer::Kind::timeout) line += "Status: timeout";
-  if (answer.kind == Answer::Kind::exited) line += "Status: error\tError Type: Runtime.ExitError";
+  if (answer.kind == Answer::Kind::exited) {
+    line += "Status: error\tError Type: " + how_it_ended().first;
+  }
   add_line(fmt::format("END RequestId: {}", invocation.request_id));
   add_line(line);
 }

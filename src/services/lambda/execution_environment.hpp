@@ -100,6 +100,7 @@ class ExecutionEnvironment : public std::enable_shared_from_this<ExecutionEnviro
   std::map<std::string, std::string> variables(const platform::Credentials& credentials);
   void add_line(std::string_view line);
   void report(const Invocation& invocation, double duration_ms, const Answer& answer);
+  std::pair<std::string, std::string> how_it_ended() const;
   InvocationResult result_of(const Current& current, Answer answer);
 
   static Task<aws::HttpResponse> route(std::weak_ptr<ExecutionEnvironment> weak,

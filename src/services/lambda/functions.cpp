@@ -51,6 +51,16 @@ void refuse_unsupported(const Input& in) {
   }
 }
 
+// Upper limits of the service that its model does not have.
+void check_limit(const std::optional<std::int32_t>& value, const char* name, std::int32_t max) {
+  if (!value || *value <= max) return;
+  throw aws::ApiError(
+      "ValidationException",
+      fmt::format("1 validation error detected: Value '{}' at '{}' failed to satisfy constraint: "
+                  "Member must have value less than or equal to {}",
+                  *value, name, max));
+}
+
 void check_runtime(const FunctionRecord& function) {
   if (!k_runtimes.contains(function.runtime)) {
     throw InvalidParameterValueException(
@@ -89,7 +99,8 @@ void check_layers(kernel::Txn& txn, const std::vector<std::string>& layers) {
   }
   for (const auto& arn : layers) {
     const auto id = LayerVersionId::parse(arn);
-    if (!txn.in(id.scope).find<LayerRecord>(id.name, id.version)) {
+    const auto layer = txn.in(id.scope).find<LayerRecord>(id.name, id.version);
+    if (!layer || layer->deleted) {
       throw InvalidParameterValueException("Layer version " + arn + " does not exist.");
     }
   }
@@ -99,6 +110,8 @@ void check_layers(kernel::Txn& txn, const std::vector<std::string>& layers) {
 template <class Input>
 void apply(FunctionRecord& function, const Input& in) {
   refuse_unsupported(in);
+  check_limit(in.timeout, "timeout", 900);
+  check_limit(in.memory_size, "memorySize", 10'240);
   if (in.runtime) function.runtime = *in.runtime;
   if (in.handler) function.handler = *in.handler;
   if (in.description) function.description = *in.description;
@@ -120,6 +133,17 @@ void apply(FunctionRecord& function, const Input& in) {
   }
   check_runtime(function);
   check_variables(function.variables);
+}
+
+void refuse_aliased(kernel::Txn& txn, const FunctionId& id) {
+  std::vector<std::string> aliases;
+  for (const auto& alias : txn.list<AliasRecord>(kernel::Key(id.name))) {
+    if (alias.version == id.qualifier) aliases.push_back(alias.name);
+  }
+  if (aliases.empty()) return;
+  throw ResourceConflictException(
+      fmt::format("Unable to delete version because the following aliases reference it: [{}]",
+                  join(aliases, ", ")));
 }
 
 void check_revision(const FunctionRecord& function, const std::optional<std::string>& wanted) {
@@ -176,6 +200,7 @@ Task<CreateFunctionOutput> Lambda::create_function(CallPtr call, CreateFunctionI
   if (in.architectures) function.architectures = *in.architectures;
   if (in.tags) function.tags = *in.tags;
   check_role(function.role, function.name);
+  if (in.dead_letter_config) check_dead_letters(function);
   Package package = co_await take_package(call, std::move(in.code.zip_file), in.code.s3_bucket,
                                           in.code.s3_key, in.code.s3_object_version);
   function.code_digest = std::move(package.digest);
@@ -286,7 +311,8 @@ UpdateFunctionConfigurationOutput Lambda::update_configuration(
   check_revision(function, in.revision_id);
   apply(function, in);
   if (in.role) function.role = *in.role;
-  check_layers(txn, function.layers);
+  if (in.dead_letter_config) check_dead_letters(function);
+  if (in.layers) check_layers(txn, *in.layers);
   touch(function, call.now());
   txn.put(function);
   txn.commit();
@@ -304,6 +330,7 @@ DeleteFunctionOutput Lambda::delete_function(Call& call, const DeleteFunctionInp
       throw ResourceNotFoundException("Function not found: " +
                                       function_arn(call.scope(), id.name, id.qualifier));
     }
+    refuse_aliased(txn, id);
     txn.erase<FunctionRecord>(id.name, id.qualifier);
   } else {
     if (id.qualifier == k_latest) {

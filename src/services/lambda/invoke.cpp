@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t k_sync_bytes_max = 6'291'456;
 constexpr std::size_t k_async_bytes_max = 1'048'576;
+constexpr std::size_t k_error_message_max = 1024;  // in a dead letter's attributes
+constexpr std::chrono::milliseconds k_throttled_pause{250}, k_throttled_pause_max{8000};
 constexpr const char* k_topic = "lambda.async";
 
 void check_payload(const std::string& payload, const std::string& type) {
@@ -38,6 +40,15 @@ Json embedded(const std::string& payload) {
   }
 }
 
+// Whole characters of the beginning.
+std::string cut(std::string text) {
+  if (text.size() <= k_error_message_max) return text;
+  std::size_t end = k_error_message_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  text.resize(end);
+  return text;
+}
+
 template <class Output>
 Output shown(const EventInvokeRecord& config, const kernel::Scope& scope) {
   Output out;
@@ -58,6 +69,17 @@ EventInvokeRecord settings_of(kernel::Txn& txn, const AsyncInvocation& what) {
   const std::string qualifier = what.qualifier == k_latest ? "" : what.qualifier;
   return txn.peek<EventInvokeRecord>(what.function, qualifier)
       .value_or(EventInvokeRecord{what.function, qualifier});
+}
+
+// The action that a destination takes.
+const char* action_of(const std::string& arn) {
+  const auto parts = split(arn, ':');
+  const std::string service = parts.size() > 5 ? parts[2] : "";
+  if (service == "sqs") return "sqs:SendMessage";
+  if (service == "sns") return "sns:Publish";
+  if (service == "lambda") return "lambda:InvokeFunction";
+  if (service == "events") return "events:PutEvents";
+  return nullptr;
 }
 
 template <class Input>
@@ -85,11 +107,13 @@ std::string AsyncInvocation::encode() const {
                               {"payload", payload},
                               {"context", client_context},
                               {"accepted", accepted_ms},
-                              {"attempt", attempt}});
+                              {"attempt", attempt},
+                              {"throttled", throttled}});
 }
 
 AsyncInvocation AsyncInvocation::decode(std::string_view text) {
   const Json json = parse_json(text);
+  const Json* throttled = find_member(json, "throttled");
   return {{string_or(json, "account"), string_or(json, "region")},
           string_or(json, "function"),
           string_or(json, "qualifier"),
@@ -97,7 +121,8 @@ AsyncInvocation AsyncInvocation::decode(std::string_view text) {
           string_or(json, "payload"),
           string_or(json, "context"),
           json.at("accepted").to_number<std::int64_t>(),
-          json.at("attempt").to_number<int>()};
+          json.at("attempt").to_number<int>(),
+          throttled ? throttled->to_number<int>() : 0};
 }
 
 void Lambda::invoke_operations(platform::OpTable& t) {
@@ -203,19 +228,26 @@ Task<void> Lambda::deliver_async(kernel::Delivery delivery) {
   }
   std::string context = from_base64(what.client_context).value_or("");
   InvocationResult result;
-  bool broken = false;
+  bool broken = false, throttled = false;
   try {
-    // Throttling is thrown on: the bus tries again later.
     result = co_await run(function, what.scope, what.qualifier, what.request_id, what.payload,
                           std::move(context));
   } catch (const TooManyRequestsException&) {
-    throw;
+    throttled = true;
   } catch (const aws::ApiError& error) {
     result = {dump_json(JsonObject{{"errorType", error.code}, {"errorMessage", error.message}}),
               "Unhandled", ""};
     broken = true;
   }
   if (broken) log::warning("lambda", "{}: {}", what.function, result.payload);
+  if (throttled) {
+    // Until the event is too old, as in AWS. At a random moment, so that many do not meet again.
+    const auto longest = std::min(k_throttled_pause_max, k_throttled_pause * (1 << what.throttled));
+    what.throttled = std::min(what.throttled + 1, 10);
+    run_later(std::move(what), std::chrono::duration_cast<Microseconds>(
+                                   longest * (0.2 + 0.8 * environment_.random.unit())));
+    co_return;
+  }
   if (result.function_error.empty()) {
     co_await finish_async(std::move(what), std::move(function), std::move(result), "Success");
   } else if (what.attempt > config.retries_max) {
@@ -223,12 +255,18 @@ Task<void> Lambda::deliver_async(kernel::Delivery delivery) {
                           "RetriesExhausted");
   } else {
     // As in AWS: one minute before the second attempt, two before the third.
-    const auto due = environment_.clock.now() + std::chrono::minutes(what.attempt);
+    const auto pause = std::chrono::minutes(what.attempt);
     ++what.attempt;
-    store_.transact(what.scope, [&](Txn& txn) {
-      txn.set_timer(what.request_id, due, {k_topic, "", what.encode()});
-    });
+    what.throttled = 0;
+    run_later(std::move(what), pause);
   }
+}
+
+void Lambda::run_later(AsyncInvocation what, Microseconds pause) {
+  const auto due = environment_.clock.now() + pause;
+  store_.transact(what.scope, [&](Txn& txn) {
+    txn.set_timer(what.request_id, due, {k_topic, "", what.encode()});
+  });
 }
 
 Task<void> Lambda::finish_async(AsyncInvocation what, FunctionRecord function,
@@ -253,9 +291,9 @@ Task<void> Lambda::finish_async(AsyncInvocation what, FunctionRecord function,
         {"RequestID", text(what.request_id, "String")},
         {"ErrorCode", text("200", "Number")},
         {"ErrorMessage",
-         text(string_or(embedded(result.payload), "errorMessage", condition), "String")}};
+         text(cut(string_or(embedded(result.payload), "errorMessage", condition)), "String")}};
     std::string arn = function.dead_letter_arn, payload = what.payload;
-    co_await send_to(call, std::move(arn), std::move(payload), std::move(attributes));
+    co_await deliver_to(call, std::move(arn), std::move(payload), std::move(attributes));
   }
   if (destination.empty()) co_return;
   JsonObject response{{"statusCode", 200}, {"executedVersion", function.version}};
@@ -272,7 +310,20 @@ Task<void> Lambda::finish_async(AsyncInvocation what, FunctionRecord function,
       {"responseContext", std::move(response)},
       {"responsePayload", embedded(result.payload)}};
   std::string arn = destination, body = dump_json(record);
-  co_await send_to(call, std::move(arn), std::move(body), {});
+  co_await deliver_to(call, std::move(arn), std::move(body), {});
+}
+
+// What cannot be delivered is lost, as in AWS: the function has run and shall not run again.
+Task<void> Lambda::deliver_to(CallPtr call, std::string arn, std::string body,
+                              JsonObject attributes) {
+  std::string problem;
+  std::string to = arn;
+  try {
+    co_await send_to(std::move(call), std::move(to), std::move(body), std::move(attributes));
+  } catch (const aws::ApiError& error) {
+    problem = error.what();
+  }
+  if (!problem.empty()) log::warning("lambda", "nothing was delivered to {}: {}", arn, problem);
 }
 
 // To a queue, topic, event bus or function, as the function's role.
@@ -321,6 +372,26 @@ FunctionId configured(const std::string& function, const std::optional<std::stri
 
 }  // namespace
 
+// AWS looks at once whether the function's role may send there.
+void Lambda::check_destinations(Txn& txn, const EventInvokeRecord& config) {
+  const FunctionRecord function = require_function(txn, {config.function, config.qualifier});
+  for (const auto& arn : {config.on_success, config.on_failure}) {
+    if (arn.empty()) continue;
+    const char* action = action_of(arn);
+    if (!action) {
+      throw InvalidParameterValueException(
+          fmt::format("The provided destination config DestinationConfig(onSuccess=OnSuccess("
+                      "destination={}), onFailure=OnFailure(destination={})) is invalid",
+                      config.on_success.empty() ? "null" : config.on_success,
+                      config.on_failure.empty() ? "null" : config.on_failure));
+    }
+    if (role_allows(function.role, function.name, action, arn)) continue;
+    throw InvalidParameterValueException(
+        fmt::format("The function's execution role does not have permissions to call {} on {}",
+                    std::string_view(action).substr(std::string_view(action).find(':') + 1), arn));
+  }
+}
+
 PutFunctionEventInvokeConfigOutput Lambda::put_event_invoke(
     Call& call, const PutFunctionEventInvokeConfigInput& in) {
   const FunctionId id = configured(in.function_name, in.qualifier);
@@ -328,6 +399,7 @@ PutFunctionEventInvokeConfigOutput Lambda::put_event_invoke(
   require_function(txn, id);
   EventInvokeRecord config{id.name, id.qualifier};
   apply(config, in);
+  check_destinations(txn, config);
   config.modified = call.now();
   txn.put(config);
   txn.commit();
@@ -344,6 +416,7 @@ UpdateFunctionEventInvokeConfigOutput Lambda::update_event_invoke(
                                                 function_arn(call.scope(), id.name, id.qualifier)));
   }
   apply(*config, in);
+  check_destinations(txn, *config);
   config->modified = call.now();
   txn.put(*config);
   txn.commit();

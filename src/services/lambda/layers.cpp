@@ -51,6 +51,7 @@ Output shown(const LayerRecord& layer, const kernel::Scope& scope, std::string l
 }
 
 bool suits(const LayerRecord& layer, const std::optional<std::string>& runtime) {
+  if (layer.deleted) return false;
   return !runtime ||
          std::find(layer.runtimes.begin(), layer.runtimes.end(), *runtime) != layer.runtimes.end();
 }
@@ -98,7 +99,8 @@ GetLayerVersionOutput Lambda::get_layer(Call& call, const GetLayerVersionInput& 
   const std::string name = layer_name(in.layer_name);
   auto txn = store_.begin(call.scope());
   const auto layer = txn.find<LayerRecord>(name, in.version_number);
-  if (!layer) throw ResourceNotFoundException("The resource you requested does not exist.");
+  if (!layer || layer->deleted)
+    throw ResourceNotFoundException("The resource you requested does not exist.");
   return shown<GetLayerVersionOutput>(*layer, call.scope(), code_location(layer->code_digest));
 }
 
@@ -111,7 +113,8 @@ GetLayerVersionByArnOutput Lambda::get_layer_by_arn(Call& call,
   }
   auto txn = store_.begin(id.scope);
   const auto layer = txn.find<LayerRecord>(id.name, id.version);
-  if (!layer) throw ResourceNotFoundException("The resource you requested does not exist.");
+  if (!layer || layer->deleted)
+    throw ResourceNotFoundException("The resource you requested does not exist.");
   return shown<GetLayerVersionByArnOutput>(*layer, id.scope, code_location(layer->code_digest));
 }
 
@@ -142,9 +145,13 @@ ListLayerVersionsOutput Lambda::list_layer_versions(Call& call, const ListLayerV
   return out;
 }
 
+// Functions that have the version keep it, as in AWS; nobody else can see or take it.
 DeleteLayerVersionOutput Lambda::delete_layer(Call& call, const DeleteLayerVersionInput& in) {
   auto txn = store_.begin(call.scope());
-  txn.erase<LayerRecord>(layer_name(in.layer_name), in.version_number);
+  auto layer = txn.find_for_update<LayerRecord>(layer_name(in.layer_name), in.version_number);
+  if (!layer) return {};
+  layer->deleted = true;
+  txn.put(*layer);
   txn.commit();
   return {};
 }

@@ -68,17 +68,19 @@ struct CounterRecord {
 };
 
 struct LayerRecord {
-  static constexpr kernel::RecordKind k_kind{"lambda", "layer", 1};
+  static constexpr kernel::RecordKind k_kind{"lambda", "layer", 2};
   std::string name;
   std::int64_t version = 0;
   std::string description, license, code_digest;
   std::int64_t code_bytes = 0;
   std::vector<std::string> runtimes, architectures;
   Timestamp created{};
+  bool deleted = false;  // functions that have it keep it; since version 2
   auto key() const { return kernel::Key(name, version); }
   void fields(auto& f) {
     f(name, version, description, license, code_digest, code_bytes, runtimes, architectures,
       created);
+    if (f.since(2)) f(deleted);
   }
 };
 
@@ -96,16 +98,19 @@ struct EventInvokeRecord {
 };
 
 struct EventSourceRecord {
-  static constexpr kernel::RecordKind k_kind{"lambda", "event-source", 1};
+  static constexpr kernel::RecordKind k_kind{"lambda", "event-source", 2};
   std::string uuid, source_arn, function, qualifier;
   std::int32_t batch_size = 10, batch_window_s = 0;
   bool enabled = true, partial_failures = false;
   Timestamp modified{};
   std::string last_result;
+  std::vector<std::string> filters;  // patterns; since version 2, as the next
+  std::int32_t concurrency_max = 0;  // 0: not limited
   auto key() const { return kernel::Key(uuid); }
   void fields(auto& f) {
     f(uuid, source_arn, function, qualifier, batch_size, batch_window_s, enabled, partial_failures,
       modified, last_result);
+    if (f.since(2)) f(filters, concurrency_max);
   }
 };
 

@@ -314,13 +314,13 @@ class AliasType : public OperationResource {
 class EventSourceType : public OperationResource {
  public:
   EventSourceType()
-      : OperationResource(
-            {.name = "AWS::Lambda::EventSourceMapping",
-             .properties = {"EventSourceArn", "FunctionName", "BatchSize", "Enabled",
-                            "FunctionResponseTypes", "MaximumBatchingWindowInSeconds"},
-             .replacing = {"EventSourceArn"},
-             .required = {"EventSourceArn", "FunctionName"},
-             .gone = k_gone}) {}
+      : OperationResource({.name = "AWS::Lambda::EventSourceMapping",
+                           .properties = {"EventSourceArn", "FunctionName", "BatchSize", "Enabled",
+                                          "FunctionResponseTypes", "MaximumBatchingWindowInSeconds",
+                                          "FilterCriteria", "ScalingConfig"},
+                           .replacing = {"EventSourceArn"},
+                           .required = {"EventSourceArn", "FunctionName"},
+                           .gone = k_gone}) {}
 
  protected:
   Task<void> make(ResourceRequest& request) const override {
@@ -347,6 +347,16 @@ class EventSourceType : public OperationResource {
       JsonObject wanted = request.properties.as_object();
       wanted.erase("EventSourceArn");
       wanted["UUID"] = request.physical_id;
+      // What is no longer in the template has its default again.
+      const JsonObject defaults{{"BatchSize", 10},
+                                {"Enabled", true},
+                                {"FunctionResponseTypes", JsonArray()},
+                                {"MaximumBatchingWindowInSeconds", 0},
+                                {"FilterCriteria", JsonObject()},
+                                {"ScalingConfig", JsonObject()}};
+      for (const auto& [name, value] : defaults) {
+        if (!wanted.contains(name)) wanted[name] = value;
+      }
       auto in = read<UpdateEventSourceMappingInput>(wanted);
       co_await request.call->invoke<UpdateEventSourceMapping>(std::move(in));
     }

@@ -8,6 +8,7 @@
 #include "aws/lambda/errors.hpp"
 #include "aws/s3/operations.hpp"
 #include "base/log.hpp"
+#include "platform/authorization.hpp"
 
 namespace tarn::lambda {
 namespace {
@@ -50,15 +51,21 @@ void Lambda::start() {
   subscription.attempts_max = 20;  // of throttling; a function's own failures are counted by us
   environment_.bus.subscribe(std::move(subscription));
 
-  std::set<std::string> named;
+  // The code that a function may still need; a deleted layer's as long as a function has it.
+  std::set<std::string> named, layers;
   store_.scan_all(FunctionRecord::k_kind, [&](const auto&, const auto&, std::string_view value) {
-    named.insert(kernel::decode_record<FunctionRecord>(value).code_digest);
+    const auto function = kernel::decode_record<FunctionRecord>(value);
+    named.insert(function.code_digest);
+    layers.insert(function.layers.begin(), function.layers.end());
     return true;
   });
-  store_.scan_all(LayerRecord::k_kind, [&](const auto&, const auto&, std::string_view value) {
-    named.insert(kernel::decode_record<LayerRecord>(value).code_digest);
-    return true;
-  });
+  store_.scan_all(
+      LayerRecord::k_kind, [&](const kernel::Scope& scope, const auto&, std::string_view value) {
+        const auto layer = kernel::decode_record<LayerRecord>(value);
+        const std::string arn = fmt::format("{}:{}", layer_arn(scope, layer.name), layer.version);
+        if (!layer.deleted || layers.contains(arn)) named.insert(layer.code_digest);
+        return true;
+      });
   code_.sweep(named);
   if (auto* server = environment_.ports.http_server) {
     server->mount(k_code_path, [this](std::shared_ptr<aws::HttpRequest> request) {
@@ -128,6 +135,39 @@ void Lambda::check_role(const std::string& role, const std::string& function) {
     throw InvalidParameterValueException(
         "The role defined for the function cannot be assumed by Lambda.");
   }
+}
+
+bool Lambda::role_allows(const std::string& role, const std::string& function,
+                         const std::string& action, const std::string& resource,
+                         const std::optional<std::string>& resource_policy) {
+  auto& identities = platform::Ports::require(environment_.ports.identities, "IAM");
+  const auto call = environment_.call_as(
+      identities.assume_for_service(role, "lambda.amazonaws.com", function), "us-east-1");
+  try {
+    platform::authorize(&identities, *call, action, {resource}, resource_policy);
+  } catch (const aws::ApiError&) {
+    return false;
+  }
+  return true;
+}
+
+// AWS looks when the function is configured, so that no dead letter is lost later.
+void Lambda::check_dead_letters(const FunctionRecord& function) {
+  const std::string& arn = function.dead_letter_arn;
+  if (arn.empty()) return;
+  const auto parts = split(arn, ':');
+  const std::string service = parts.size() > 5 ? parts[2] : "";
+  if (service != "sqs" && service != "sns") {
+    throw InvalidParameterValueException(
+        fmt::format("The provided dead letter target ARN is invalid: {}", arn));
+  }
+  const bool queue = service == "sqs";
+  if (role_allows(function.role, function.name, queue ? "sqs:SendMessage" : "sns:Publish", arn)) {
+    return;
+  }
+  throw InvalidParameterValueException(
+      fmt::format("The provided execution role does not have permissions to call {} on {}",
+                  queue ? "SendMessage" : "Publish", queue ? "SQS" : "SNS"));
 }
 
 std::int64_t Lambda::next_number(Txn& txn, const std::string& kind, const std::string& name) {

@@ -25,6 +25,7 @@ struct AsyncInvocation {
   std::string function, qualifier, request_id, payload, client_context;
   std::int64_t accepted_ms = 0;
   int attempt = 1;
+  int throttled = 0;  // in a row
   std::string encode() const;
   static AsyncInvocation decode(std::string_view text);
 };
@@ -112,19 +113,27 @@ class Lambda : public platform::ServiceOf<Lambda> {
   Task<void> deliver_async(kernel::Delivery delivery);
   Task<void> finish_async(AsyncInvocation what, FunctionRecord function, InvocationResult result,
                           std::string condition);
+  void run_later(AsyncInvocation what, Microseconds pause);
   Task<void> send_to(CallPtr call, std::string arn, std::string body, JsonObject attributes);
+  Task<void> deliver_to(CallPtr call, std::string arn, std::string body, JsonObject attributes);
+  void check_destinations(Txn& txn, const EventInvokeRecord& config);
 
   // event_sources.cpp
-  CreateEventSourceMappingOutput create_event_source(Call&, const CreateEventSourceMappingInput&);
+  Task<CreateEventSourceMappingOutput> create_event_source(CallPtr, CreateEventSourceMappingInput);
   GetEventSourceMappingOutput get_event_source(Call&, const GetEventSourceMappingInput&);
   ListEventSourceMappingsOutput list_event_sources(Call&, const ListEventSourceMappingsInput&);
   UpdateEventSourceMappingOutput update_event_source(Call&, const UpdateEventSourceMappingInput&);
   DeleteEventSourceMappingOutput delete_event_source(Call&, const DeleteEventSourceMappingInput&);
+  Task<void> check_queue(EventSourceRecord source, FunctionRecord function, std::string region);
+  struct Poll;
+  using PollPtr = std::shared_ptr<Poll>;
   void start_polling(kernel::Scope scope, EventSourceRecord source);
   void stop_polling(const std::string& uuid);
-  Task<void> poll(kernel::Scope scope, EventSourceRecord source,
-                  std::shared_ptr<std::monostate> alive);
-  Task<void> poll_once(kernel::Scope scope, EventSourceRecord source);
+  Task<void> poll(PollPtr poll, bool helps);
+  Task<bool> poll_once(PollPtr poll, bool helps);
+  void call_helper(const PollPtr& poll, const FunctionRecord& function);
+  Task<JsonArray> gather(PollPtr poll, CallPtr call, bool helps);
+  Task<InvocationResult> invoke_batch(PollPtr poll, FunctionRecord function, std::string payload);
 
   // What several use.
   struct Package {
@@ -141,6 +150,10 @@ class Lambda : public platform::ServiceOf<Lambda> {
   static FunctionRecord require_latest_for_update(Txn& txn, const FunctionId& id);
   void touch(FunctionRecord& function, Timestamp now);
   void check_role(const std::string& role, const std::string& function);
+  void check_dead_letters(const FunctionRecord& function);
+  bool role_allows(const std::string& role, const std::string& function, const std::string& action,
+                   const std::string& resource,
+                   const std::optional<std::string>& resource_policy = std::nullopt);
   FunctionImage image_of(const FunctionRecord& function, const kernel::Scope& scope);
   static std::int64_t next_number(Txn& txn, const std::string& kind, const std::string& name);
   std::string code_location(const std::string& digest);
