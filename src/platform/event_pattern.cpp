@@ -16,6 +16,7 @@ namespace tarn::platform {
 namespace {
 
 constexpr double k_number_max = 5e9;  // EventBridge's range of numeric matching
+constexpr int k_joined_names_max = 32;
 
 // Says whether one value (no array, no object) is wanted.
 using Test = std::function<bool(const Json& value)>;
@@ -37,9 +38,16 @@ Test on_text(std::function<bool(std::string_view)> test) {
   };
 }
 
-// Numbers are compared as they are written: 300 is not 300.0.
+// Numbers are equal by value, 300 to 300.0: the service does so, whatever its guide says.
 Test equals(const Json& wanted) {
-  return [wanted](const Json& value) { return value.kind() == wanted.kind() && value == wanted; };
+  const auto number = number_of(wanted);
+  if (number && !wanted.is_int64()) {
+    return [number](const Json& value) { return number_of(value) == number; };
+  }
+  return [wanted, number](const Json& value) {
+    if (number && value.is_double()) return value.get_double() == *number;
+    return value.kind() == wanted.kind() && value == wanted;
+  };
 }
 
 Test negated(std::vector<Test> tests) {
@@ -55,22 +63,28 @@ struct Network {
   bool v6 = false;
 };
 
-std::optional<Network> parse_network(std::string_view text) {
+std::optional<Network> parse_address(const std::string& text) {
   Network network;
-  const auto slash = text.find('/');
-  const std::string address(text.substr(0, slash));
-  network.v6 = address.find(':') != std::string::npos;
-  if (::inet_pton(network.v6 ? AF_INET6 : AF_INET, address.c_str(), network.address.data()) != 1) {
+  network.v6 = text.find(':') != std::string::npos;
+  if (::inet_pton(network.v6 ? AF_INET6 : AF_INET, text.c_str(), network.address.data()) != 1) {
     return std::nullopt;
   }
-  const int width = network.v6 ? 128 : 32;
-  network.bits = width;
-  if (slash != std::string_view::npos) {
-    const auto bits = parse_uint(text.substr(slash + 1));
-    if (!bits || *bits > static_cast<std::uint64_t>(width)) return std::nullopt;
-    network.bits = static_cast<int>(*bits);
-  }
+  network.bits = network.v6 ? 128 : 32;
   return network;
+}
+
+Network parse_network(const std::string& text) {
+  const auto parts = split(text, '/');
+  if (parts.size() != 2 || parts[1].empty()) bad("Malformed CIDR, one '/' required");
+  const auto bits = parse_uint(parts[1]);
+  if (!bits) bad("Malformed CIDR, mask bits must be an integer");
+  auto network = parse_address(parts[0]);
+  if (!network) bad(fmt::format("Nonstandard IP address: {}", parts[0]));
+  if (*bits >= static_cast<std::uint64_t>(network->bits)) {
+    bad(fmt::format("{} mask bits must be < {}", network->v6 ? "IPv6" : "IPv4", network->bits));
+  }
+  network->bits = static_cast<int>(*bits);
+  return *network;
 }
 
 bool contains(const Network& network, const Network& host) {
@@ -84,46 +98,65 @@ bool contains(const Network& network, const Network& host) {
 }
 
 Test cidr(const Json& value) {
-  const auto network = value.is_string() ? parse_network(text_of(value)) : std::nullopt;
-  if (!network) bad("Malformed CIDR, one '/' required");
-  return on_text([network = *network](std::string_view text) {
-    const auto host = parse_network(text);
-    return host && text.find('/') == std::string_view::npos && contains(network, *host);
+  if (!value.is_string()) bad("prefix match pattern must be a string");  // AWS's own words
+  return on_text([network = parse_network(std::string(text_of(value)))](std::string_view text) {
+    const auto host = parse_address(std::string(text));
+    return host && contains(network, *host);
   });
+}
+
+struct Range {
+  double low = -k_number_max, high = k_number_max;
+  bool low_open = false, high_open = false;
+};
+
+// The number behind the operator at `at`.
+double operand(const JsonArray& items, std::size_t at) {
+  const auto number = at + 1 < items.size() ? number_of(items[at + 1]) : std::nullopt;
+  if (!number) bad(fmt::format("Value of {} must be numeric", text_of(items[at])));
+  if (*number < -k_number_max || *number > k_number_max) {
+    bad("Value must be between -5.0E9 and 5.0E9, inclusive");
+  }
+  return *number;
+}
+
+// ["=", n], ["<", n], [">", n] or [">", n, "<", m]; also with >= and <=.
+Range parse_range(const JsonArray& items) {
+  if (items.empty() || !items[0].is_string()) bad("Invalid member in numeric match");
+  Range range;
+  const std::string_view first = text_of(items[0]);
+  if (first == "=") {
+    range.low = range.high = operand(items, 0);
+  } else if (first == "<" || first == "<=") {
+    range.high = operand(items, 0);
+    range.high_open = first == "<";
+  } else if (first == ">" || first == ">=") {
+    range.low = operand(items, 0);
+    range.low_open = first == ">";
+    if (items.size() == 2) return range;
+    if (!items[2].is_string()) bad("Bad value in numeric range");
+    const std::string_view second = text_of(items[2]);
+    if (second != "<" && second != "<=") {
+      bad(fmt::format("Bad numeric range operator: {}", second));
+    }
+    range.high = operand(items, 2);
+    range.high_open = second == "<";
+    if (range.low > range.high) bad("Bottom must be less than top");
+    if (items.size() == 4) return range;
+  } else {
+    bad(fmt::format("Unrecognized numeric range operator: {}", first));
+  }
+  if (items.size() > 2) bad("Too many terms in numeric range expression");
+  return range;
 }
 
 Test numeric(const Json& value) {
   if (!value.is_array()) bad("Value of numeric must be an array.");
-  const auto& items = value.get_array();
-  if (items.size() != 2 && items.size() != 4) bad("Invalid member in numeric match");
-  double low = -k_number_max, high = k_number_max;
-  bool low_open = false, high_open = false;
-  for (std::size_t i = 0; i < items.size(); i += 2) {
-    if (!items[i].is_string()) bad("Invalid member in numeric match: operator expected");
-    const auto number = number_of(items[i + 1]);
-    const std::string_view op = text_of(items[i]);
-    if (!number) bad(fmt::format("Value of {} must be numeric", op));
-    if (*number < -k_number_max || *number > k_number_max) {
-      bad("Value must be between -5.0E9 and 5.0E9, inclusive");
-    }
-    if (op == "=" && items.size() == 2) {
-      low = high = *number;
-    } else if (op == ">" || op == ">=") {
-      low = *number;
-      low_open = op == ">";
-    } else if (op == "<" || op == "<=") {
-      high = *number;
-      high_open = op == "<";
-    } else {
-      bad(fmt::format("Unrecognized numeric range operator: {}", op));
-    }
-  }
-  if (low > high) bad("Bottom must be less than top");
-  return [=](const Json& given) {
+  return [range = parse_range(value.get_array())](const Json& given) {
     const auto number = number_of(given);
     if (!number) return false;
-    return (low_open ? *number > low : *number >= low) &&
-           (high_open ? *number < high : *number <= high);
+    return (range.low_open ? *number > range.low : *number >= range.low) &&
+           (range.high_open ? *number < range.high : *number <= range.high);
   };
 }
 
@@ -159,7 +192,7 @@ Test wildcard(const Json& value) {
       }
       ++i;
     } else if (pattern[i] == '*' && i + 1 < pattern.size() && pattern[i + 1] == '*') {
-      bad(fmt::format("Consecutive wildcard characters at pos {}", i));
+      bad(fmt::format("Consecutive wildcard characters at pos {}", i + 1));
     }
   }
   return on_text([pattern = std::move(pattern)](std::string_view text) {
@@ -208,9 +241,24 @@ Test anything_but(const Json& value) {
     const std::string name(object->begin()->key());
     const Json& inner = object->begin()->value();
     if (name == "prefix" || name == "suffix") {
-      return negated(each(inner, [&](const Json& v) { return affix(name, v); }));
+      return negated(each(inner, [&](const Json& item) {
+        if (item.is_object()) {
+          bad("Value of anything-but must be an array or single string/number value.");
+        }
+        if (!item.is_string()) bad("prefix/suffix match pattern must be a string");
+        if (item.get_string().empty()) bad("Null prefix/suffix not allowed");
+        return affix(name, item);
+      }));
     }
-    if (name == "equals-ignore-case") return negated(each(inner, ignore_case));
+    if (name == "equals-ignore-case") {
+      return negated(each(inner, [](const Json& item) {
+        if (!item.is_string()) {
+          bad("Inside anything-but/equals-ignore-case list, number|start|null|boolean is not "
+              "supported.");
+        }
+        return ignore_case(item);
+      }));
+    }
     if (name == "wildcard") return negated(each(inner, wildcard));
     bad(fmt::format("Unsupported anything-but pattern: {}", name));
   }
@@ -274,6 +322,55 @@ bool leaf_matches(const Leaf& leaf, const Json* value) {
   if (leaf.present) return true;
   return std::any_of(leaf.tests.begin(), leaf.tests.end(),
                      [&](const Test& test) { return test(*value); });
+}
+
+bool has_dotted_key(const Json& value) {
+  if (const auto* items = value.if_array()) {
+    return std::any_of(items->begin(), items->end(), has_dotted_key);
+  }
+  const auto* object = value.if_object();
+  return object && std::any_of(object->begin(), object->end(), [](const auto& member) {
+           return std::string_view(member.key()).find('.') != std::string_view::npos ||
+                  has_dotted_key(member.value());
+         });
+}
+
+void put_nested(JsonObject& into, std::string_view key, Json value);
+
+// Joined names are paths, in patterns as in events: {"a.b": 1} is {"a": {"b": 1}}.
+Json undotted(const Json& value) {
+  if (const auto* items = value.if_array()) {
+    JsonArray out;
+    for (const Json& item : *items) out.push_back(undotted(item));
+    return out;
+  }
+  const auto* object = value.if_object();
+  if (!object) return value;
+  JsonObject out;
+  for (const auto& member : *object) put_nested(out, member.key(), undotted(member.value()));
+  return out;
+}
+
+void put_nested(JsonObject& into, std::string_view key, Json value) {
+  Json* there = into.if_contains(key);
+  if (there && there->is_object() && value.is_object()) {
+    for (auto& member : value.get_object()) {
+      put_nested(there->get_object(), member.key(), std::move(member.value()));
+    }
+    return;
+  }
+  const auto dot = key.find('.');
+  Json* outer = dot == std::string_view::npos ? nullptr : into.if_contains(key.substr(0, dot));
+  const bool fits = dot != std::string_view::npos && dot > 0 && dot + 1 < key.size() &&
+                    std::count(key.begin(), key.end(), '.') <= k_joined_names_max &&
+                    (!outer || outer->is_object());
+  if (!fits) {
+    into[key] = std::move(value);
+    return;
+  }
+  Json& nested = into[key.substr(0, dot)];
+  if (!nested.is_object()) nested = JsonObject();
+  put_nested(nested.get_object(), key.substr(dot + 1), std::move(value));
 }
 
 }  // namespace
@@ -343,8 +440,14 @@ EventPattern EventPattern::parse(std::string_view text) {
   return of(pattern);
 }
 
-EventPattern EventPattern::of(const Json& pattern) { return EventPattern(Node::parse(pattern)); }
+EventPattern EventPattern::of(const Json& pattern) {
+  return EventPattern(Node::parse(has_dotted_key(pattern) ? undotted(pattern) : pattern));
+}
 
-bool EventPattern::matches(const Json& event) const { return root_->matches(&event); }
+bool EventPattern::matches(const Json& event) const {
+  if (!has_dotted_key(event)) return root_->matches(&event);
+  const Json plain = undotted(event);
+  return root_->matches(&plain);
+}
 
 }  // namespace tarn::platform

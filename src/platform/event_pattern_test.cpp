@@ -23,7 +23,15 @@ TEST(EventPattern, MatchesAsAwsDocumentsEachOperator) {
       {R"({"a":[""]})", R"({"a":""})", true},
       {R"({"a":[true]})", R"({"a":true})", true},
       {R"({"a":[300]})", R"({"a":300})", true},
-      {R"({"a":[300]})", R"({"a":300.0})", false},
+      {R"({"a":[300]})", R"({"a":300.0})", true},
+      {R"({"a":[300.5]})", R"({"a":300})", false},
+      {R"({"a":[{"anything-but":[1]}]})", R"({"a":1.0})", false},
+      // Joined names are paths, on both sides.
+      {R"({"d":{"b.c":["x"]}})", R"({"d":{"b":{"c":"x"}}})", true},
+      {R"({"d":{"b":{"c":["x"]}}})", R"({"d":{"b.c":"x"}})", true},
+      {R"({"d":{"b.c":["x"],"b.e":["y"]}})", R"({"d":{"b.c":"x","b":{"e":"y"}}})", true},
+      {R"({"d":{"b.c":{"c":["x"]}}})", R"({"d":{"b":{"c":"x"}}})", false},
+      {R"({"d":{"b":{"c":["x"]}}})", R"({"d":{"b.c":{"c":"x"}}})", false},
       {R"({"a":[300]})", R"({"a":"300"})", false},
       {R"({"d":{"b":["x"]}})", R"({"d":{"b":"x"}})", true},
       {R"({"d":{"b":["x"]}})", R"({"d":{"c":"x"}})", false},
@@ -87,11 +95,30 @@ TEST(EventPattern, NonsenseIsRefusedWithItsReason) {
         R"({"a":[{"anything-but":{"cidr":"x"}}]})", R"({"a":[{"anything-but":[]}]})"}) {
     EXPECT_THROW(EventPattern::parse(text), BadPattern) << text;
   }
-  try {
-    EventPattern::parse(R"({"detail-type":"x"})");
-    FAIL();
-  } catch (const BadPattern& error) {
-    EXPECT_STREQ(error.what(), "\"detail-type\" must be an object or an array");
+  const std::pair<const char*, const char*> reasons[] = {
+      {R"({"detail-type":"x"})", "\"detail-type\" must be an object or an array"},
+      {R"({"a":[{"NUMERIC":["=",5]}]})", "Unrecognized match type NUMERIC"},
+      {R"({"a":[{"numeric":[">",0,">",0]}]})", "Bad numeric range operator: >"},
+      {R"({"a":[{"numeric":[">",0,"<"]}]})", "Value of < must be numeric"},
+      {R"({"a":[{"numeric":["<",5,">",0]}]})", "Too many terms in numeric range expression"},
+      {R"({"a":[{"cidr":"10.0.0.1"}]})", "Malformed CIDR, one '/' required"},
+      {R"({"a":[{"cidr":"10.0.0.1/x"}]})", "Malformed CIDR, mask bits must be an integer"},
+      {R"({"a":[{"cidr":"xx.11.xx/8"}]})", "Nonstandard IP address: xx.11.xx"},
+      {R"({"a":[{"wildcard":"a**"}]})", "Consecutive wildcard characters at pos 2"},
+      {R"({"a":[{"anything-but":{"equals-ignore-case":1}}]})",
+       "Inside anything-but/equals-ignore-case list, number|start|null|boolean is not supported."},
+      {R"({"a":[{"anything-but":{"suffix":[1]}}]})",
+       "prefix/suffix match pattern must be a string"},
+      {R"({"a":[{"anything-but":{"prefix":{"equals-ignore-case":"f"}}}]})",
+       "Value of anything-but must be an array or single string/number value."},
+  };
+  for (const auto& [pattern, reason] : reasons) {
+    try {
+      EventPattern::parse(pattern);
+      ADD_FAILURE() << pattern;
+    } catch (const BadPattern& error) {
+      EXPECT_STREQ(error.what(), reason);
+    }
   }
 }
 
