@@ -176,6 +176,35 @@ def test_nonsense_is_refused_in_awss_words(events, unique):
     events.delete_rule(Name=name)
 
 
+@pytest.mark.parametrize("expression", [
+    "rate(10 seconds)", "rate(1 minutes)", "rate(10 minute)", "rate()", "rate(0 minutes)",
+    "rate(10 MINUTES)", "rate( 10 minutes )", " rate(10 minutes)", "cron(0 1 * * * *)",
+    "cron(7 20 * * NOT *)", "cron(INVALID)", "cron(71 8 1 * ? *)", "at(2027-01-01T00:00:00)"])
+def test_schedules_that_aws_refuses_are_refused(events, unique, expression):
+    with pytest.raises(ClientError) as error:
+        events.put_rule(Name=unique("rule"), ScheduleExpression=expression)
+    assert error.value.response["Error"]["Message"] == "Parameter ScheduleExpression is not valid."
+
+
+def test_a_template_names_only_what_is_defined(events, inbox, rule):
+    _, arn = inbox()
+    name = rule({"source": ["x"]})
+    with pytest.raises(ClientError) as error:
+        events.put_targets(Rule=name, Targets=[{"Id": "t", "Arn": arn, "InputTransformer": {
+            "InputPathsMap": {"a": "$.detail.a"}, "InputTemplate": '{"a": <a>, "b": "<b>"}'}}])
+    assert error.value.response["Error"]["Message"] == (
+        "InputTemplate for target t contains invalid placeholder b.")
+
+
+def test_targets_are_listed_in_pages(events, inbox, rule):
+    _, arn = inbox()
+    name = rule({"source": ["x"]}, *({"Id": f"t{i}", "Arn": arn} for i in range(5)))
+    pages = events.get_paginator("list_targets_by_rule").paginate(
+        Rule=name, PaginationConfig={"PageSize": 3})
+    assert [[t["Id"] for t in page["Targets"]] for page in pages] == [["t0", "t1", "t2"],
+                                                                      ["t3", "t4"]]
+
+
 def test_patterns_can_be_tried(events):
     event = {"id": "1", "account": "1", "source": "s", "time": "2026-11-21T08:00:00Z",
              "region": "us-east-1", "resources": [], "detail-type": "t",
@@ -189,6 +218,7 @@ def test_patterns_can_be_tried(events):
     assert matches({"detail": {"key": [{"wildcard": "in/*.xlsx"}], "ip": [{"cidr": "10.0.0.0/8"}]}})
     assert matches({"$or": [{"source": ["other"]}, {"detail": {"none": [{"exists": False}]}}]})
     assert not matches({"detail": {"key": [{"anything-but": {"prefix": "in/"}}]}})
+    assert matches({"detail.key": ["in/a.xlsx"]})
     with pytest.raises(ClientError):
         events.test_event_pattern(EventPattern='{"source": ["s"]}', Event="{}")
 
@@ -211,6 +241,8 @@ def test_own_buses_are_apart_and_can_be_chained(events, sqs, inbox, rule, unique
     assert bus in [b["Name"] for b in events.list_event_buses()["EventBuses"]]
     assert events.describe_event_bus(Name=bus)["Arn"] == arn
     assert events.describe_event_bus()["Name"] == "default"
+    events.update_event_bus(Name=bus, Description="mine")
+    assert events.describe_event_bus(Name=bus)["Description"] == "mine"
     events.put_permission(EventBusName=bus, StatementId="other", Principal="111111111111",
                           Action="events:PutEvents")
     assert "111111111111" in events.describe_event_bus(Name=bus)["Policy"]
@@ -218,8 +250,20 @@ def test_own_buses_are_apart_and_can_be_chained(events, sqs, inbox, rule, unique
     assert "Policy" not in events.describe_event_bus(Name=bus)
     events.delete_event_bus(Name=bus)
     with pytest.raises(events.exceptions.ResourceNotFoundException):
-        events.put_events(Entries=[{"Source": "s", "DetailType": "t", "Detail": "{}",
-                                    "EventBusName": bus}])
+        events.describe_event_bus(Name=bus)
+
+
+def test_an_event_for_a_bus_that_does_not_exist_is_taken_and_dropped(events, sqs, inbox, rule,
+                                                                     unique):
+    url, arn = inbox()
+    source = unique("source")
+    rule({"source": [source]}, {"Id": "q", "Arn": arn})
+    out = events.put_events(Entries=[
+        {"Source": source, "DetailType": "t", "Detail": "{}", "EventBusName": unique("none")},
+        {"Source": source, "DetailType": "t", "Detail": "{}"}])
+    assert out["FailedEntryCount"] == 0 and all("EventId" in e for e in out["Entries"])
+    assert [json.loads(m["Body"])["id"] for m in take(sqs, url)] == [out["Entries"][1]["EventId"]]
+    assert take(sqs, url, 1) == []
 
 
 def test_what_a_target_refuses_goes_to_its_dead_letter_queue(events, sqs, inbox, rule, unique):
@@ -236,7 +280,22 @@ def test_what_a_target_refuses_goes_to_its_dead_letter_queue(events, sqs, inbox,
     attributes = {k: v["StringValue"] for k, v in message["MessageAttributes"].items()}
     assert attributes["TARGET_ARN"] == refusing
     assert attributes["RULE_ARN"].endswith(name)
-    assert "AccessDenied" in attributes["ERROR_CODE"]
+    assert attributes["ERROR_CODE"] == "NO_PERMISSIONS"
+    assert attributes["RETRY_ATTEMPTS"] == "0"
+    assert "EXHAUSTED_RETRY_CONDITION" not in attributes  # nothing was worth another try
+
+
+def test_a_target_that_is_gone_is_named_in_the_dead_letter_queue(events, sqs, inbox, rule, unique):
+    bus = unique("bus")
+    gone = events.create_event_bus(Name=bus)["EventBusArn"]
+    dead, dead_arn = inbox()
+    source = unique("source")
+    rule({"source": [source]},
+         {"Id": "b", "Arn": gone, "DeadLetterConfig": {"Arn": dead_arn}})
+    events.delete_event_bus(Name=bus)
+    put(events, source, {})
+    [message] = take(sqs, dead)
+    assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_RESOURCE"
 
 
 def test_log_groups_and_topics_are_targets(events, sqs, tarn, inbox, rule, unique):
@@ -344,10 +403,12 @@ def test_cloudformation_makes_changes_and_removes_rules(tarn, unique, events, sq
     target = template["Resources"]["Rule"]["Properties"]["Targets"][0]
     del target["InputPath"]
     target.update(Id="other", Input='{"changed":1}')
+    template["Resources"]["Bus"]["Properties"]["Description"] = "changed"
     cfn.update_stack(StackName=stack, TemplateBody=json.dumps(template))
     cfn.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
     put(events, source, {"n": 2}, EventBusName=outputs["Bus"])
     assert [m["Body"] for m in take(sqs, outputs["Url"])] == ['{"changed":1}']
+    assert events.describe_event_bus(Name=outputs["Bus"])["Description"] == "changed"
     cfn.delete_stack(StackName=stack)
     cfn.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
     assert outputs["Bus"] not in [b["Name"] for b in events.list_event_buses()["EventBuses"]]

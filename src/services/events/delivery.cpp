@@ -51,6 +51,23 @@ bool is_passing(const aws::ApiError& error) {
          error.code.find("TooManyRequests") != std::string::npos;
 }
 
+// What the message in a dead-letter queue calls the error: one of AWS's own codes.
+std::string_view dead_letter_code(const aws::ApiError& error) {
+  const auto has = [&](std::initializer_list<std::string_view> words) {
+    return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+      return error.code.find(word) != std::string::npos;
+    });
+  };
+  if (has({"AccessDenied", "NotAuthorized", "AuthorizationError"})) return "NO_PERMISSIONS";
+  if (has({"NotFound", "NonExistent", "DoesNotExist", "NoSuch"}) || error.http_status == 404) {
+    return "NO_RESOURCE";
+  }
+  if (has({"Throttl", "TooManyRequests"}) || error.http_status == 429) return "THROTTLING";
+  if (has({"LimitExceeded", "QuotaExceeded"})) return "RESOURCE_LIMIT_EXCEEDED";
+  if (has({"Validation", "Invalid"})) return "INVALID_PARAMETER";
+  return error.http_status >= 500 ? "ERROR_FROM_TARGET" : "SDK_CLIENT_ERROR";
+}
+
 std::string queue_url(const aws::Arn& arn) {
   return fmt::format("http://127.0.0.1/{}/{}", arn.account, arn.resource);
 }
@@ -158,6 +175,14 @@ void Deliveries::check_target(const Json& target) {
         "Only one of Input, InputPath, or InputTransformer must be provided for target {}.",
         string_or(target, "Id")));
   }
+  if (const Json* transformer = find_member(target, "InputTransformer")) {
+    const auto unknown = unknown_placeholder(string_or(*transformer, "InputTemplate"),
+                                             transformer_paths(*transformer));
+    if (unknown) {
+      throw invalid(fmt::format("InputTemplate for target {} contains invalid placeholder {}.",
+                                string_or(target, "Id"), *unknown));
+    }
+  }
   try {
     // Paths and constants are checked on an event without anything in it.
     const std::string input = target_input(target, JsonObject(), {});
@@ -200,7 +225,7 @@ Task<void> Deliveries::deliver(kernel::Delivery delivery) {
   const Json event = parse_json(pending.event);
   const RuleNames rule{pending.rule_arn, pending.rule,
                        iso8601(pending.ingested, Precision::seconds)};
-  std::string code, message;
+  DeadLetter dead{.attempt = delivery.attempt};
   bool passing = true;
   try {
     std::string input = target_input(target, event, rule);
@@ -210,12 +235,12 @@ Task<void> Deliveries::deliver(kernel::Delivery delivery) {
     co_await send(pending, target, std::move(input), std::move(token));
     co_return;
   } catch (const aws::ApiError& error) {
-    code = error.code;
-    message = error.message;
+    dead.code = dead_letter_code(error);
+    dead.message = error.message.empty() ? error.code : error.message;
     passing = is_passing(error);
   } catch (const JsonError& error) {
-    code = "INVALID_JSON";
-    message = error.what();
+    dead.code = "INVALID_JSON";
+    dead.message = error.what();
     passing = false;
   }
   const Json empty = JsonObject();
@@ -223,32 +248,34 @@ Task<void> Deliveries::deliver(kernel::Delivery delivery) {
   if (!policy) policy = &empty;
   const auto retries = number_or(*policy, "MaximumRetryAttempts", k_retries_max);
   const Seconds age(number_or(*policy, "MaximumEventAgeInSeconds", k_age_max_s));
-  if (passing && delivery.attempt <= retries && environment_.clock.now() < pending.ingested + age) {
-    throw std::runtime_error(fmt::format("{}: {}", code, message));  // the bus tries again
+  const bool too_often = delivery.attempt > retries;
+  if (passing && !too_often && environment_.clock.now() < pending.ingested + age) {
+    throw std::runtime_error(
+        fmt::format("{}: {}", dead.code, dead.message));  // the bus tries again
   }
-  co_await dead_letter(pending, target, delivery.attempt, code, message);
+  if (passing) dead.exhausted = too_often ? "MaximumRetryAttempts" : "MaximumEventAgeInSeconds";
+  co_await dead_letter(pending, target, std::move(dead));
 }
 
-Task<void> Deliveries::dead_letter(PendingDelivery pending, Json target, int attempt,
-                                   std::string code, std::string message) {
+Task<void> Deliveries::dead_letter(PendingDelivery pending, Json target, DeadLetter dead) {
   const Json* config = find_member(target, "DeadLetterConfig");
   const auto queue = config ? find_string(*config, "Arn") : std::nullopt;
   const auto arn = queue ? aws::Arn::parse(*queue) : std::nullopt;
   log::warning("events", "{}: target {} failed: {}: {}", pending.rule_arn, string_or(target, "Arn"),
-               code, message);
+               dead.code, dead.message);
   if (!arn) co_return;
   const auto text = [](std::string value) {
     return Json(JsonObject{{"DataType", "String"}, {"StringValue", std::move(value)}});
   };
-  const Json input =
-      JsonObject{{"QueueUrl", queue_url(*arn)},
-                 {"MessageBody", pending.event},
-                 {"MessageAttributes",
-                  JsonObject{{"ERROR_CODE", text(code.empty() ? "UNKNOWN" : code)},
-                             {"ERROR_MESSAGE", text(message.empty() ? "unknown" : message)},
-                             {"RULE_ARN", text(pending.rule_arn)},
-                             {"TARGET_ARN", text(string_or(target, "Arn"))},
-                             {"RETRY_ATTEMPTS", text(std::to_string(attempt - 1))}}}};
+  JsonObject attributes{{"ERROR_CODE", text(dead.code)},
+                        {"ERROR_MESSAGE", text(dead.message.empty() ? dead.code : dead.message)},
+                        {"RULE_ARN", text(pending.rule_arn)},
+                        {"TARGET_ARN", text(string_or(target, "Arn"))},
+                        {"RETRY_ATTEMPTS", text(std::to_string(dead.attempt - 1))}};
+  if (!dead.exhausted.empty()) attributes["EXHAUSTED_RETRY_CONDITION"] = text(dead.exhausted);
+  const Json input = JsonObject{{"QueueUrl", queue_url(*arn)},
+                                {"MessageBody", pending.event},
+                                {"MessageAttributes", std::move(attributes)}};
   const auto call = environment_.call_as(
       platform::service_identity("events.amazonaws.com", pending.account, pending.rule_arn),
       arn->region);

@@ -26,8 +26,13 @@ class Deliveries {
  private:
   Task<void> deliver(kernel::Delivery delivery);
   Task<void> send(PendingDelivery pending, Json target, std::string input, std::string token);
-  Task<void> dead_letter(PendingDelivery pending, Json target, int attempt, std::string code,
-                         std::string message);
+  // Why a delivery is given up.
+  struct DeadLetter {
+    std::string code, message;
+    std::string exhausted;  // the limit of the retry policy; empty: there was nothing to repeat
+    int attempt = 1;
+  };
+  Task<void> dead_letter(PendingDelivery pending, Json target, DeadLetter dead);
   void store_event_on_bus(const aws::Arn& arn, const Json& event, int hops);
   Task<void> write_log(PendingDelivery pending, aws::Arn arn, std::string input, std::string token);
   // As the service itself, on behalf of the rule; or as the target's role.

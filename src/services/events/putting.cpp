@@ -119,18 +119,19 @@ PutEventsOutput Events::put_events(Call& call, const PutEventsInput& in) {
       results.push_back({.error_code = refusal->code, .error_message = refusal->message});
       continue;
     }
+    const std::string id = environment_.random.uuid();
+    results.push_back({.event_id = id});
     const std::string bus = bus_name_of(entry.event_bus_name);
-    require_bus(txn, bus, now);
+    // AWS takes events for a bus that does not exist, and drops them.
+    if (bus != k_default_bus && !txn.find<BusRecord>(bus)) continue;
     JsonArray resources;
     for (const auto& resource : entry.resources.value_or(std::vector<std::string>{})) {
       resources.emplace_back(resource);
     }
-    const std::string id = environment_.random.uuid();
     const Json event =
         make_event(id, *entry.source, *entry.detail_type, call.scope(), entry.time.value_or(now),
                    std::move(resources), std::move(detail));
     route_event(txn, bus, event, now, 0);
-    results.push_back({.event_id = id});
   }
   txn.commit();
   return out;

@@ -143,31 +143,43 @@ class RuleType : public platform::OperationResource {
 class EventBusType : public platform::OperationResource {
  public:
   EventBusType()
-      : OperationResource(
-            {.name = "AWS::Events::EventBus",
-             .properties = {"Name", "Description", "KmsKeyIdentifier", "Policy", "DeadLetterConfig",
-                            "Tags"},
-             .replacing = {"Name", "Description", "KmsKeyIdentifier", "DeadLetterConfig"},
-             .required = {"Name"},
-             .name_property = "Name",
-             .name_length_max = 256,
-             .exists = {"ResourceAlreadyExistsException"},
-             .gone = {"ResourceNotFoundException"}}) {}
+      : OperationResource({.name = "AWS::Events::EventBus",
+                           .properties = {"Name", "Description", "KmsKeyIdentifier", "Policy",
+                                          "DeadLetterConfig", "Tags"},
+                           .replacing = {"Name"},
+                           .required = {"Name"},
+                           .name_property = "Name",
+                           .name_length_max = 256,
+                           .exists = {"ResourceAlreadyExistsException"},
+                           .gone = {"ResourceNotFoundException"}}) {}
 
  protected:
+  // What is the same to make and to change.
+  template <class Input>
+  static void fill(Input& in, const Json& properties) {
+    in.description = find_string(properties, "Description");
+    in.kms_key_identifier = find_string(properties, "KmsKeyIdentifier");
+    if (const Json* config = find_member(properties, "DeadLetterConfig")) {
+      in.dead_letter_config = DeadLetterConfig{find_string(*config, "Arn")};
+    }
+  }
+
   Task<void> make(ResourceRequest& request) const override {
     CreateEventBusInput in;
     in.name = request.physical_id;
-    in.description = find_string(request.properties, "Description");
-    in.kms_key_identifier = find_string(request.properties, "KmsKeyIdentifier");
-    if (const Json* config = find_member(request.properties, "DeadLetterConfig")) {
-      in.dead_letter_config = DeadLetterConfig{find_string(*config, "Arn")};
-    }
+    fill(in, request.properties);
     in.tags = platform::tag_shapes<Tag>(platform::wanted_tags(request));
     co_await request.call->invoke<CreateEventBus>(std::move(in));
   }
 
   Task<JsonObject> settle(ResourceRequest& request) const override {
+    const auto* before_all = request.previous_properties.if_object();
+    if (before_all && !before_all->empty()) {
+      UpdateEventBusInput in;
+      in.name = request.physical_id;
+      fill(in, request.properties);
+      co_await request.call->invoke<UpdateEventBus>(std::move(in));
+    }
     const std::string policy = platform::document_text(request.properties, "Policy");
     const std::string before = platform::document_text(request.previous_properties, "Policy");
     if (!policy.empty()) {

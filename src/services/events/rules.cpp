@@ -32,6 +32,17 @@ std::string schedule_id(const kernel::Scope& scope, const RuleRecord& rule) {
   return fmt::format("events/{}/{}/{}/{}", scope.account, scope.region, rule.bus, rule.name);
 }
 
+// Stricter than the kernel's: no blanks inside, and at(…) is the scheduler's alone.
+void check_schedule(const std::string& schedule) {
+  const auto open = schedule.find('(');
+  const std::string_view kind = std::string_view(schedule).substr(0, open);
+  const bool blank = open != schedule.npos && open + 1 < schedule.size() &&
+                     (schedule[open + 1] == ' ' || schedule[schedule.size() - 2] == ' ');
+  if ((kind != "rate" && kind != "cron") || blank) {
+    throw aws::validation_error("Parameter ScheduleExpression is not valid.");
+  }
+}
+
 void check_pattern(const std::string& pattern) {
   try {
     platform::EventPattern::parse(pattern);
@@ -92,6 +103,7 @@ PutRuleOutput Events::put_rule(Call& call, const PutRuleInput& in) {
   if (!schedule.empty() && bus != k_default_bus) {
     throw aws::validation_error("ScheduleExpression is supported only on the default event bus.");
   }
+  if (!schedule.empty()) check_schedule(schedule);
   if (!pattern.empty()) check_pattern(pattern);
   Txn txn = store_.begin(call.scope());
   require_bus(txn, bus, call.now());
@@ -264,11 +276,16 @@ ListTargetsByRuleOutput Events::list_targets(Call& call, const ListTargetsByRule
   const auto rule = require_rule(txn, bus, in.rule);
   ListTargetsByRuleOutput out;
   auto& targets = out.targets.emplace();
-  for (const auto& record : rule.targets) {
+  const auto skipped = parse_uint(in.next_token ? after_token(in.next_token) : "0");
+  if (!skipped) throw aws::validation_error("Invalid NextToken.");
+  const auto begin = std::min<std::size_t>(*skipped, rule.targets.size());
+  const auto end = std::min(begin + page_size(in.limit), rule.targets.size());
+  for (std::size_t i = begin; i < end; ++i) {
     Target target{};
-    aws::decode_json(aws::shape_of<Target>(), parse_json(record.json), &target);
+    aws::decode_json(aws::shape_of<Target>(), parse_json(rule.targets[i].json), &target);
     targets.push_back(std::move(target));
   }
+  if (end < rule.targets.size()) out.next_token = to_base64(std::to_string(end));
   return out;
 }
 

@@ -26,6 +26,7 @@ class Events : public platform::ServiceOf<Events> {
   using Txn = kernel::Txn;
 
   CreateEventBusOutput create_bus(Call&, const CreateEventBusInput&);
+  UpdateEventBusOutput update_bus(Call&, const UpdateEventBusInput&);
   DeleteEventBusOutput delete_bus(Call&, const DeleteEventBusInput&);
   DescribeEventBusOutput describe_bus(Call&, const DescribeEventBusInput&);
   ListEventBusesOutput list_buses(Call&, const ListEventBusesInput&);

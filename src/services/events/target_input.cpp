@@ -3,6 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "base/strings.hpp"
 
 namespace tarn::events {
@@ -48,17 +52,29 @@ std::string written(const Json& value, bool in_quotes) {
   return escaped(value.is_string() ? std::string(json_text(value.get_string())) : dump_json(value));
 }
 
+// The event without its detail, in the order and with the one name that AWS gives it.
+Json envelope(const Json& event) {
+  static constexpr std::pair<const char*, const char*> k_fields[] = {{"id", "id"},
+                                                                     {"account", "account"},
+                                                                     {"detail-type", "detailType"},
+                                                                     {"time", "time"},
+                                                                     {"source", "source"},
+                                                                     {"region", "region"},
+                                                                     {"resources", "resources"},
+                                                                     {"version", "version"}};
+  JsonObject out;
+  for (const auto& [from, to] : k_fields) {
+    if (const Json* value = find_member(event, from)) out[to] = *value;
+  }
+  return out;
+}
+
 std::optional<Json> reserved(std::string_view name, const Json& event, const RuleNames& rule) {
   if (name == "aws.events.rule-arn") return Json(rule.arn);
   if (name == "aws.events.rule-name") return Json(rule.name);
   if (name == "aws.events.event.ingestion-time") return Json(rule.ingestion_time);
   if (name == "aws.events.event.json") return event;
-  if (name == "aws.events.event") {
-    // The event without its detail, as AWS describes it.
-    Json without = event;
-    if (auto* object = without.if_object()) object->erase("detail");
-    return without;
-  }
+  if (name == "aws.events.event") return envelope(event);
   return std::nullopt;
 }
 
@@ -88,6 +104,35 @@ std::optional<Json> select(const Json& event, std::string_view path) {
     }
   }
   return at ? std::optional(*at) : std::nullopt;
+}
+
+std::optional<std::string> unknown_placeholder(std::string_view text,
+                                               const std::map<std::string, std::string>& paths) {
+  static constexpr std::string_view k_reserved[] = {"aws.events.rule-arn", "aws.events.rule-name",
+                                                    "aws.events.event.ingestion-time",
+                                                    "aws.events.event.json", "aws.events.event"};
+  for (std::size_t at = text.find('<'); at != text.npos; at = text.find('<', at + 1)) {
+    const auto close = text.find('>', at);
+    if (close == text.npos) break;
+    const std::string_view name = text.substr(at + 1, close - at - 1);
+    const bool known = std::ranges::find(k_reserved, name) != std::end(k_reserved);
+    if (is_placeholder(name) && !known && !paths.contains(std::string(name))) {
+      return std::string(name);
+    }
+  }
+  return std::nullopt;
+}
+
+std::map<std::string, std::string> transformer_paths(const Json& transformer) {
+  std::map<std::string, std::string> paths;
+  const Json* given = find_member(transformer, "InputPathsMap");
+  if (!given || !given->is_object()) return paths;
+  for (const auto& member : given->get_object()) {
+    if (member.value().is_string()) {
+      paths.emplace(member.key(), json_text(member.value().get_string()));
+    }
+  }
+  return paths;
 }
 
 std::string fill_template(std::string_view text, const std::map<std::string, std::string>& paths,
@@ -128,16 +173,8 @@ std::string target_input(const Json& target, const Json& event, const RuleNames&
     return part ? dump_json(*part) : "{}";
   }
   if (const Json* transformer = find_member(target, "InputTransformer")) {
-    std::map<std::string, std::string> paths;
-    if (const Json* given = find_member(*transformer, "InputPathsMap");
-        given && given->is_object()) {
-      for (const auto& member : given->get_object()) {
-        if (member.value().is_string()) {
-          paths.emplace(member.key(), json_text(member.value().get_string()));
-        }
-      }
-    }
-    return fill_template(string_or(*transformer, "InputTemplate"), paths, event, rule);
+    return fill_template(string_or(*transformer, "InputTemplate"), transformer_paths(*transformer),
+                         event, rule);
   }
   return dump_json(event);
 }

@@ -27,6 +27,11 @@ struct RuleNames {
 std::string fill_template(std::string_view text, const std::map<std::string, std::string>& paths,
                           const Json& event, const RuleNames& rule);
 
+// The InputPathsMap of an InputTransformer, and a <name> of its template that nothing defines.
+std::map<std::string, std::string> transformer_paths(const Json& transformer);
+std::optional<std::string> unknown_placeholder(std::string_view text,
+                                               const std::map<std::string, std::string>& paths);
+
 // `target` is SDK-shaped.
 std::string target_input(const Json& target, const Json& event, const RuleNames& rule);
 

@@ -61,6 +61,20 @@ TEST(TargetInput, ATemplateIsFilledInsideAndOutsideOfQuotes) {
             std::string::npos);
 }
 
+TEST(TargetInput, TheReservedEventHasNoDetailAndAnotherNameForItsType) {
+  const Json event = parse_json(R"({"version":"0","id":"1","detail-type":"T","source":"s",)"
+                                R"("account":"2","time":"t","region":"r","resources":[],)"
+                                R"("detail":{"a":1}})");
+  EXPECT_EQ(fill_template("<aws.events.event>", {}, event, k_rule),
+            R"({"id":"1","account":"2","detailType":"T","time":"t","source":"s","region":"r",)"
+            R"("resources":[],"version":"0"})");
+}
+
+TEST(TargetInput, APlaceholderThatNothingDefinesIsFound) {
+  EXPECT_EQ(unknown_placeholder(R"({"a":<b>,"c":"<d>"})", {{"b", "$.b"}}), "d");
+  EXPECT_EQ(unknown_placeholder(R"(<aws.events.event> 1 < 2 > <b>)", {{"b", "$.b"}}), std::nullopt);
+}
+
 TEST(TargetInput, ABadPathIsSaidToBeOne) {
   for (const char* path : {"", "detail", "$detail", "$.", "$.a[", "$.a[x]", "$.a..b"}) {
     EXPECT_THROW(select(parse_json("{}"), path), BadPath) << path;
