@@ -87,18 +87,13 @@ ListActivitiesOutput StepFunctions::list_activities(Call& call, const ListActivi
   auto txn = environment_.store.begin(call.scope());
   const auto most = static_cast<std::size_t>(in.max_results.value_or(0));
   const std::size_t limit = most == 0 ? 100 : most;
-  kernel::ScanOptions options;
+  auto options = page_options(in.next_token);
   options.limit = limit + 1;
-  if (in.next_token) {
-    const auto after = from_base64(*in.next_token);
-    if (!after) throw InvalidToken(fmt::format("Invalid Token: '{}'", *in.next_token));
-    options.after = *after;
-  }
   ListActivitiesOutput out;
   std::string last;
   txn.scan<ActivityRecord>({}, options, [&](ActivityRecord& row, const std::string& key) {
     if (out.activities.size() == limit) {
-      out.next_token = to_base64(last);
+      out.next_token = page_token(last);
       return false;
     }
     out.activities.push_back(

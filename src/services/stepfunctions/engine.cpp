@@ -8,11 +8,21 @@ namespace tarn::stepfunctions::asl {
 namespace {
 
 constexpr double k_wait_seconds_max = 2'147'483'647;
+constexpr std::int64_t k_express_seconds_max = 300;
 
 HistoryType typed(HistoryType first, StateType type) {
   return static_cast<HistoryType>(static_cast<int>(first) + static_cast<int>(type));
 }
 }  // namespace
+
+std::optional<Microseconds> time_limit(const Execution& execution, const Definition& definition) {
+  auto limit = definition.timeout_seconds;
+  if (execution.identity.express) {
+    limit = std::min(limit.value_or(k_express_seconds_max), k_express_seconds_max);
+  }
+  if (!limit) return std::nullopt;
+  return seconds(static_cast<double>(*limit));
+}
 
 HistoryType entered_type(StateType type) { return typed(HistoryType::task_state_entered, type); }
 HistoryType exited_type(StateType type) {

@@ -26,6 +26,8 @@ inline constexpr std::size_t k_transitions_per_step = 4096;
 inline Microseconds seconds(double value) {
   return Microseconds(static_cast<std::int64_t>(value * 1'000'000));
 }
+// How long an execution may take at most, if there is a limit.
+std::optional<Microseconds> time_limit(const Execution& execution, const Definition& definition);
 HistoryType entered_type(StateType type);
 HistoryType exited_type(StateType type);
 std::optional<HistoryType> aborted_type(StateType type);
@@ -70,9 +72,8 @@ class Engine {
     root.state = context_.definition.flows.front().start;
     root.input = identity.input;
     execution_.ready.push_back(root.id);
-    if (const auto limit = context_.definition.timeout_seconds) {
-      effects_.push_back(SetTimer{root.id, 0, TimerKind::execution,
-                                  identity.start + seconds(static_cast<double>(*limit))});
+    if (const auto limit = time_limit(execution_, context_.definition)) {
+      effects_.push_back(SetTimer{root.id, 0, TimerKind::execution, identity.start + *limit});
     }
     return true;
   }
@@ -475,7 +476,8 @@ class Engine {
 
   void complete(Completed completed) {
     for (auto& [id, frame] : execution_.frames) abort_waits(*frame);
-    if (const Frame* root = find(k_root_frame); root && context_.definition.timeout_seconds) {
+    const Frame* root = find(k_root_frame);
+    if (root && time_limit(execution_, context_.definition)) {
       effects_.push_back(ClearTimer{root->id, 0, TimerKind::execution});
     }
     for (auto& [id, frame] : execution_.frames) {

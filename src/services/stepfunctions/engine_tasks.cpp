@@ -168,10 +168,9 @@ std::vector<Effect> pending_effects(const Execution& execution, const Definition
     }
     if (frame->due) out.push_back(SetTimer{id, frame->sequence, TimerKind::wait, *frame->due});
   }
-  if (definition.timeout_seconds) {
-    const auto limit = seconds(static_cast<double>(*definition.timeout_seconds));
+  if (const auto limit = time_limit(execution, definition)) {
     out.push_back(
-        SetTimer{k_root_frame, 0, TimerKind::execution, execution.identity.start + limit});
+        SetTimer{k_root_frame, 0, TimerKind::execution, execution.identity.start + *limit});
   }
   if (!execution.ready.empty()) out.push_back(Yielded{});
   return out;

@@ -16,16 +16,17 @@ namespace {
 class Bench {
  public:
   explicit Bench(const std::string& states, const std::string& input = "{}",
-                 const std::string& more = "") {
+                 const std::string& more = "", bool express = false) {
     const auto start = states.substr(2, states.find('"', 2) - 2);
     const auto parsed = parse_definition(
-        fmt::format(R"({{"StartAt":"{}","States":{}{}}})", start, states, more), false);
+        fmt::format(R"({{"StartAt":"{}","States":{}{}}})", start, states, more), express);
     EXPECT_TRUE(parsed.ok()) << parsed.error_message();
     definition_ = parsed.definition;
     execution_.identity.arn = "arn:aws:states:r:a:execution:m:e";
     execution_.identity.machine_arn = "arn:aws:states:r:a:stateMachine:m";
     execution_.identity.input = Datum::of_text(input);
     execution_.identity.start = now_;
+    execution_.identity.express = express;
     send(Started{});
   }
 
@@ -306,6 +307,17 @@ TEST(Engine, AMachineTimesOutAsAWhole) {
   EXPECT_TRUE(bench.fire());
   EXPECT_EQ(bench.waited, 7);
   EXPECT_EQ(bench.outcome(), "TIMED_OUT States.Timeout");
+}
+
+TEST(Engine, AnExpressExecutionTakesFiveMinutesAtMost) {
+  const char* waiting = R"({"W":{"Type":"Wait","Seconds":1000,"End":true}})";
+  for (const auto& [more, seconds] : {std::pair("", 300), std::pair(R"(,"TimeoutSeconds":7)", 7),
+                                      std::pair(R"(,"TimeoutSeconds":900)", 300)}) {
+    Bench bench(waiting, "{}", more, true);
+    EXPECT_TRUE(bench.fire());
+    EXPECT_EQ(bench.waited, seconds);
+    EXPECT_EQ(bench.outcome(), "TIMED_OUT States.Timeout");
+  }
 }
 
 TEST(Engine, ALongChainYieldsSoThatNoStepIsEndless) {

@@ -37,6 +37,39 @@ Found require_execution(kernel::Txn& txn, const std::string& arn) {
   return {std::move(*execution), std::move(*progress)};
 }
 
+// The events of those ids, both included.
+std::vector<asl::HistoryEvent> events_between(kernel::Txn& txn, const ExecutionRecord& execution,
+                                              std::uint64_t low, std::uint64_t high) {
+  const kernel::Key history(execution.machine, execution.name);
+  std::vector<asl::HistoryEvent> out;
+  const auto take = [&](const HistoryRecord& row) {
+    std::vector<asl::HistoryEvent> events;
+    asl::decode_events(row.bytes, events);
+    for (auto& event : events) {
+      if (event.id >= low && event.id <= high) out.push_back(std::move(event));
+    }
+  };
+  // The row that holds the first of them is the last one that begins at or before it.
+  kernel::ScanOptions options;
+  options.reverse = true;
+  options.limit = 1;
+  options.after = kernel::Key(execution.machine, execution.name, low + 1).bytes();
+  std::string first;
+  txn.scan<HistoryRecord>(history, options, [&](HistoryRecord& row, const std::string& key) {
+    take(row);
+    first = key;
+    return true;
+  });
+  options = {};
+  options.after = first;
+  txn.scan<HistoryRecord>(history, options, [&](HistoryRecord& row, const std::string&) {
+    if (row.first > high) return false;
+    take(row);
+    return true;
+  });
+  return out;
+}
+
 std::string checked_input(const std::optional<std::string>& given) {
   const std::string text = given.value_or("{}");
   if (text.size() > asl::k_payload_bytes_max) {
@@ -224,6 +257,9 @@ ListExecutionsOutput StepFunctions::list_executions(Call& call, const ListExecut
   if (!in.state_machine_arn) {
     throw aws::validation_error("Must specify exactly one of: stateMachineArn, mapRunArn");
   }
+  if (in.redrive_filter) {
+    throw aws::validation_error("redriveFilter can only be given with a mapRunArn");
+  }
   auto txn = environment_.store.begin(call.scope());
   const auto target = require_target(txn, *in.state_machine_arn, environment_.random);
   const MachineRecord& machine = target.machine;
@@ -233,13 +269,8 @@ ListExecutionsOutput StepFunctions::list_executions(Call& call, const ListExecut
   }
   const auto most = static_cast<std::size_t>(in.max_results.value_or(0));
   const std::size_t limit = most == 0 ? k_page_default : std::min(most, k_list_page_max);
-  kernel::ScanOptions options;
+  auto options = page_options(in.next_token);
   options.reverse = true;
-  if (in.next_token) {
-    const auto after = from_base64(*in.next_token);
-    if (!after) throw InvalidToken(fmt::format("Invalid Token: '{}'", *in.next_token));
-    options.after = *after;
-  }
   ListExecutionsOutput out;
   std::string last;
   txn.scan<StartedRecord>(
@@ -255,7 +286,7 @@ ListExecutionsOutput StepFunctions::list_executions(Call& call, const ListExecut
           return true;
         }
         if (out.executions.size() == limit) {
-          out.next_token = to_base64(last);
+          out.next_token = page_token(last);
           return false;
         }
         ExecutionListItem item{};
@@ -298,20 +329,7 @@ GetExecutionHistoryOutput StepFunctions::get_execution_history(Call& call,
   }
   const std::uint64_t low = reverse ? (from > limit ? from - limit + 1 : 1) : from;
   const std::uint64_t high = reverse ? from : std::min<std::uint64_t>(total, from + limit - 1);
-  std::vector<asl::HistoryEvent> events;
-  txn.scan<HistoryRecord>(kernel::Key(found.execution.machine, found.execution.name), {},
-                          [&](HistoryRecord& row, const std::string&) {
-                            if (row.first > high) return false;
-                            std::vector<asl::HistoryEvent> batch;
-                            asl::decode_events(row.bytes, batch);
-                            if (batch.empty() || batch.back().id < low) return true;
-                            for (auto& event : batch) {
-                              if (event.id >= low && event.id <= high) {
-                                events.push_back(std::move(event));
-                              }
-                            }
-                            return true;
-                          });
+  auto events = events_between(txn, found.execution, low, high);
   if (reverse) std::reverse(events.begin(), events.end());
   JsonArray listed;
   for (const auto& event : events) listed.push_back(asl::event_json(event, data));

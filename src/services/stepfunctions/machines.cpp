@@ -269,18 +269,13 @@ ListStateMachinesOutput StepFunctions::list_state_machines(Call& call,
   auto txn = environment_.store.begin(call.scope());
   const auto most = static_cast<std::size_t>(in.max_results.value_or(0));
   const std::size_t limit = most == 0 ? 100 : most;
-  kernel::ScanOptions options;
+  auto options = page_options(in.next_token);
   options.limit = limit + 1;
-  if (in.next_token) {
-    const auto after = from_base64(*in.next_token);
-    if (!after) throw InvalidToken(fmt::format("Invalid Token: '{}'", *in.next_token));
-    options.after = *after;
-  }
   ListStateMachinesOutput out;
   std::string last;
   txn.scan<MachineRecord>({}, options, [&](MachineRecord& machine, const std::string& key) {
     if (out.state_machines.size() == limit) {
-      out.next_token = to_base64(last);
+      out.next_token = page_token(last);
       return false;
     }
     out.state_machines.push_back({.state_machine_arn = machine.arn,

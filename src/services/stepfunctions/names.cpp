@@ -10,6 +10,11 @@
 #include "base/strings.hpp"
 
 namespace tarn::stepfunctions {
+namespace {
+
+constexpr std::string_view k_token_mark = "page:";
+
+}  // namespace
 
 std::optional<ResourceName> find_name(std::string_view text) {
   const auto parts = split(text, ':');
@@ -72,6 +77,21 @@ void check_name(std::string_view name) {
     }
   }
   if (!fits) throw InvalidName(fmt::format("Invalid Name: '{}'", name));
+}
+
+std::string page_token(std::string_view last_key) {
+  return to_base64(fmt::format("{}{}", k_token_mark, last_key));
+}
+
+kernel::ScanOptions page_options(const std::optional<std::string>& token) {
+  kernel::ScanOptions options;
+  if (!token) return options;
+  const auto key = from_base64(*token);
+  if (!key || !key->starts_with(k_token_mark) || key->size() == k_token_mark.size()) {
+    throw InvalidToken(fmt::format("Invalid Token: '{}'", *token));
+  }
+  options.after = key->substr(k_token_mark.size());
+  return options;
 }
 
 }  // namespace tarn::stepfunctions

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "kernel/record.hpp"
+#include "kernel/store.hpp"
 
 namespace tarn::stepfunctions {
 
@@ -26,5 +27,9 @@ std::string execution_arn(const kernel::Scope& scope, std::string_view machine,
                           std::string_view name);
 // Throws InvalidName.
 void check_name(std::string_view name);
+
+// nextToken: the key of a page's last row. `page_options` throws InvalidToken.
+std::string page_token(std::string_view last_key);
+kernel::ScanOptions page_options(const std::optional<std::string>& token);
 
 }  // namespace tarn::stepfunctions

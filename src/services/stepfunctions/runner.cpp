@@ -3,18 +3,27 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
-#include "aws/arn.hpp"
+#include "aws/error.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
+#include "services/stepfunctions/names.hpp"
 
 namespace tarn::stepfunctions {
 namespace {
 
 constexpr std::size_t k_definitions_kept = 512;
 constexpr Microseconds k_reload_after = std::chrono::seconds(2);
+constexpr std::size_t k_events_per_row = 256;
+
+// Neither taken nor refused: the caller must not believe that its task is gone.
+std::exception_ptr try_again() {
+  return std::make_exception_ptr(
+      aws::ApiError("ServiceUnavailable", "The execution is being resumed; try again.", 503));
+}
 
 }  // namespace
 
@@ -27,7 +36,8 @@ struct Runner::Live {
   std::mutex mutex;  // of the queue and of `busy`
   std::deque<Item> queue;
   bool busy = false;
-  bool broken = false;  // its memory is ahead of the store; a reload follows
+  // Its memory is ahead of the store; a reload follows. Its tasks may outlive it.
+  const std::shared_ptr<std::atomic<bool>> broken = std::make_shared<std::atomic<bool>>(false);
 
   // Below: only the strand.
   asl::Execution execution;
@@ -147,8 +157,10 @@ void Runner::remember(const std::string& revision,
   definitions_[revision] = std::move(definition);
 }
 
-void Runner::resume(kernel::Scope scope, RunningRecord running) {
+// Null when it has ended.
+Runner::LivePtr Runner::restored(const kernel::Scope& scope, const RunningRecord& running) {
   auto txn = environment_.store.begin(scope);
+  if (!txn.peek<RunningRecord>(running.machine, running.name)) return nullptr;
   const auto record = txn.peek<ExecutionRecord>(running.machine, running.name);
   const auto progress = txn.peek<ProgressRecord>(running.machine, running.name);
   if (!record || !progress) throw std::runtime_error("its records are incomplete");
@@ -156,7 +168,7 @@ void Runner::resume(kernel::Scope scope, RunningRecord running) {
   made.record = *record;
   made.machine_name = record->machine;
   made.definition = definition_of(txn, record->machine, record->revision, record->express);
-  const LivePtr live = make_live(scope, made);
+  LivePtr live = make_live(scope, made);
   auto& execution = live->execution;
   execution.next_event = progress->next_event;
   execution.next_frame = progress->next_frame;
@@ -172,14 +184,31 @@ void Runner::resume(kernel::Scope scope, RunningRecord running) {
     return true;
   });
   execution.restore();
-  auto effects = asl::pending_effects(execution, *live->definition);
   live->busy = true;  // events that come early wait for `drain`
+  return live;
+}
+
+void Runner::resume(kernel::Scope scope, RunningRecord running) {
+  LivePtr live;
   {
+    std::lock_guard resuming(resuming_);
+    live = restored(scope, running);
+    if (!live) return;
     std::lock_guard lock(mutex_);
-    if (!lives_.emplace(record->arn, live).second) return;
+    if (!lives_.emplace(live->record.arn, live).second) return;
   }
-  apply(live, std::move(effects));
-  drain(live);
+  apply(live, asl::pending_effects(live->execution, *live->definition));
+  start_strand(live);
+}
+
+// After a start, or after the store has refused a step, an execution may be asked for before its
+// turn to be resumed has come.
+Runner::LivePtr Runner::find_or_resume(const std::string& arn) {
+  if (LivePtr live = find(arn)) return live;
+  const auto name = find_name(arn);
+  if (!name || name->kind != "execution" || stopping_) return nullptr;
+  resume(name->scope, {name->name, name->execution});
+  return find(arn);
 }
 
 // ---------------------------------------------------------------- beginning
@@ -195,9 +224,18 @@ void Runner::begin(kernel::Scope scope, NewExecution made,
     if (const auto* completed = std::get_if<asl::Completed>(&effect)) end = *completed;
   }
   bool fresh = true;
-  environment_.store.transact(scope, [&](kernel::Txn& txn) {
+  const auto forget = [&] {
+    std::lock_guard lock(mutex_);
+    const auto found = lives_.find(made.record.arn);
+    if (found != lives_.end() && found->second == live) lives_.erase(found);
+  };
+  const auto write = [&](kernel::Txn& txn) {
     fresh = check(txn);
     if (!fresh) return;
+    if (!end) {  // it is found from the moment on that others can see its records
+      std::lock_guard lock(mutex_);
+      lives_[made.record.arn] = live;
+    }
     txn.put(live->record);
     if (!live->record.express) {
       txn.put(StartedRecord{live->record.machine, live->record.name, live->record.start});
@@ -208,13 +246,15 @@ void Runner::begin(kernel::Scope scope, NewExecution made,
     status_changed_(txn, live->record, first);
     if (!end) txn.put(RunningRecord{live->record.machine, live->record.name});
     store(txn, *live, end);
-  });
+  };
+  try {
+    environment_.store.transact(scope, write);
+  } catch (...) {
+    forget();
+    throw;
+  }
   if (!fresh) return;
   live->execution.saved();
-  if (!end) {
-    std::lock_guard lock(mutex_);
-    lives_[made.record.arn] = live;
-  }
   apply(live, std::move(result.effects));
   // The caller's thread goes on answering; events that came meanwhile are the pool's.
   if (!end) start_strand(live);
@@ -268,7 +308,7 @@ void Runner::drain(const LivePtr& live) {
       if (live->queue.empty() || stopping_) {
         live->busy = false;
         for (auto& item : live->queue) {
-          if (item.accepted) item.accepted->set(false);
+          if (item.accepted) item.accepted->set_error(try_again());
         }
         live->queue.clear();
         if (stopping_) {
@@ -307,13 +347,19 @@ void forget_task(const asl::Event& event,
 }  // namespace
 
 void Runner::step_batch(const LivePtr& live, std::vector<Item> items) {
+  if (*live->broken) {
+    for (auto& item : items) {
+      if (item.accepted) item.accepted->set_error(try_again());
+    }
+    return;
+  }
   std::vector<asl::Effect> effects;
   std::vector<std::pair<OneShot<bool>, bool>> answers;
   std::optional<asl::Completed> end;
   bool any = false;
   for (auto& item : items) {
     bool accepted = false;
-    if (!live->broken && token_fits(*live, item)) {
+    if (token_fits(*live, item)) {
       forget_task(item.event, live->tasks);
       auto result = asl::step(live->execution, item.event,
                               {*live->definition, environment_.clock.now(), environment_.random});
@@ -332,12 +378,27 @@ void Runner::step_batch(const LivePtr& live, std::vector<Item> items) {
   } catch (const std::exception& error) {
     log::error("stepfunctions", "cannot store {}: {}", live->record.arn, error.what());
     for (auto& [answer, accepted] : answers) answer.set_error(std::current_exception());
-    live->broken = true;
+    *live->broken = true;
     return reload_later(live);
   }
   apply(live, std::move(effects));
   for (auto& [answer, accepted] : answers) answer.set(accepted);
 }
+
+namespace {
+
+// In rows of bounded size: a page of a history reads few of them.
+void store_history(kernel::Txn& txn, const ExecutionRecord& record,
+                   const std::vector<asl::HistoryEvent>& events) {
+  for (std::size_t at = 0; at < events.size(); at += k_events_per_row) {
+    const auto begin = events.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto count = std::min(k_events_per_row, events.size() - at);
+    const std::vector<asl::HistoryEvent> row(begin, begin + static_cast<std::ptrdiff_t>(count));
+    txn.put(HistoryRecord{record.machine, record.name, row.front().id, asl::encode_events(row)});
+  }
+}
+
+}  // namespace
 
 void Runner::commit(Live& live, const std::optional<asl::Completed>& end) {
   if (!live.durable && live.record.logging.is_null()) return;
@@ -349,10 +410,7 @@ void Runner::store(kernel::Txn& txn, Live& live, const std::optional<asl::Comple
   const auto& record = live.record;
   if (!record.logging.is_null()) log_events_(txn, record, execution.unsaved_events);
   if (!live.durable) return;
-  if (!execution.unsaved_events.empty() && !record.express) {
-    txn.put(HistoryRecord{record.machine, record.name, execution.unsaved_events.front().id,
-                          asl::encode_events(execution.unsaved_events)});
-  }
+  if (!record.express) store_history(txn, record, execution.unsaved_events);
   for (const auto id : execution.changed) {
     const auto found = execution.frames.find(id);
     if (found == execution.frames.end()) continue;
@@ -498,7 +556,7 @@ void Runner::schedule(const LivePtr& live, const asl::ScheduleTask& task) {
   if (task.submission) order->submission = task.submission->settle();
   auto& source = live->tasks[{task.frame, task.sequence}];
   order->stop = source.get_token();
-  order->shutting_down = [this] { return stopping_.load(); };
+  order->shutting_down = [this, broken = live->broken] { return stopping_ || *broken; };
   const std::weak_ptr<Live> weak = live;
   order->submitted = [this, weak, frame = task.frame, sequence = task.sequence](asl::Datum output) {
     if (const LivePtr live = weak.lock()) {
@@ -606,7 +664,7 @@ Task<std::optional<ActivityTask>> Runner::next_activity_task(std::string activit
 // ---------------------------------------------------------------- from outside
 
 Task<bool> Runner::send(std::string execution_arn, asl::Event event) {
-  const LivePtr live = find(execution_arn);
+  const LivePtr live = find_or_resume(execution_arn);
   if (!live) co_return false;
   const OneShot<bool> accepted;
   post(live, {std::move(event), accepted, {}});
@@ -617,7 +675,7 @@ Task<bool> Runner::send_with_token(std::string token,
                                    std::function<asl::Event(const asl::TaskToken&)> event) {
   const auto decoded = asl::decode_token(token);
   if (!decoded) co_return false;
-  const LivePtr live = find(decoded->execution_arn);
+  const LivePtr live = find_or_resume(decoded->execution_arn);
   if (!live) co_return false;
   const OneShot<bool> accepted;
   post(live, {event(*decoded), accepted, decoded});
@@ -625,7 +683,7 @@ Task<bool> Runner::send_with_token(std::string token,
 }
 
 Task<void> Runner::wait_for_end(std::string execution_arn) {
-  const LivePtr live = find(execution_arn);
+  const LivePtr live = find_or_resume(execution_arn);
   if (!live) co_return;
   const OneShot<void> over;
   {

@@ -48,7 +48,7 @@ struct TaskOrder {
   std::optional<asl::Datum> submission;       // the request was made before a restart
   std::function<void(asl::Datum)> submitted;  // .sync and .waitForTaskToken: the request was taken
   std::stop_token stop;
-  std::function<bool()> shutting_down;  // the stop is not the execution's
+  std::function<bool()> shutting_down;  // the stop is not the execution's: it goes on later
 };
 
 // An activity's task for a worker.
@@ -122,8 +122,10 @@ class Runner {
   };
 
   LivePtr find(const std::string& arn);
+  LivePtr find_or_resume(const std::string& arn);
   LivePtr make_live(kernel::Scope scope, const NewExecution& made);
   void resume(kernel::Scope scope, RunningRecord running);
+  LivePtr restored(const kernel::Scope& scope, const RunningRecord& running);
   void post(const LivePtr& live, Item item);
   void drain(const LivePtr& live);
   void step_batch(const LivePtr& live, std::vector<Item> items);
@@ -153,6 +155,9 @@ class Runner {
   std::map<std::string, std::deque<Offer>> offers_;                            // by activity
   std::map<std::string, std::deque<Waiter>> workers_;                          // by activity
   std::atomic<int> busy_{0};  // strands and tasks under way
+  // Held from reading an execution's records until it is among the lives: what ends meanwhile
+  // cannot come back. Taken before any other lock.
+  std::mutex resuming_;
 };
 
 }  // namespace tarn::stepfunctions

@@ -95,14 +95,6 @@ void check_alias_name(const std::string& name) {
       name, R"(^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$)"));
 }
 
-kernel::ScanOptions page_options(const std::optional<std::string>& token) {
-  kernel::ScanOptions options;
-  if (!token) return options;
-  const auto after = from_base64(*token);
-  if (!after) throw InvalidToken(fmt::format("Invalid Token: '{}'", *token));
-  options.after = *after;
-  return options;
-}
 std::size_t page_limit(const std::optional<std::int32_t>& given) {
   const auto most = static_cast<std::size_t>(given.value_or(0));
   return most == 0 ? k_page_default : most;
@@ -198,7 +190,7 @@ ListStateMachineVersionsOutput StepFunctions::list_versions(
   txn.scan<VersionRecord>(
       kernel::Key(machine.name), options, [&](VersionRecord& version, const std::string& key) {
         if (out.state_machine_versions.size() == limit) {
-          out.next_token = to_base64(last);
+          out.next_token = page_token(last);
           return false;
         }
         out.state_machine_versions.push_back(
@@ -318,7 +310,7 @@ ListStateMachineAliasesOutput StepFunctions::list_aliases(Call& call,
                               [&](auto& route) { return route.first == in.state_machine_arn; });
                           if (of_version && !leads) return true;
                           if (out.state_machine_aliases.size() == limit) {
-                            out.next_token = to_base64(last);
+                            out.next_token = page_token(last);
                             return false;
                           }
                           out.state_machine_aliases.push_back({.state_machine_alias_arn = alias.arn,
