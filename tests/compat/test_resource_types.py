@@ -398,7 +398,10 @@ def test_an_event_invoke_config(tarn, cfn, unique):
 
     def resources(qualifier, **settings):
         return {"Role": {"Type": "AWS::IAM::Role", "Properties": {
-                    "AssumeRolePolicyDocument": TRUST}},
+                    "AssumeRolePolicyDocument": TRUST, "Policies": [{
+                        "PolicyName": "queues", "PolicyDocument": {
+                            "Version": "2012-10-17", "Statement": [{
+                                "Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}}]}},
                 "Queue": {"Type": "AWS::SQS::Queue"},
                 "Fn": {"Type": "AWS::Lambda::Function", "Properties": {
                     "Runtime": "python3.11", "Handler": "index.handler",
