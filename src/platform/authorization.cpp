@@ -109,20 +109,22 @@ void authorize(IdentityStore* identities, Call& call, const std::string& action,
   }
 }
 
-Trust judge_trust(const std::string& trust_policy, const Identity& caller,
-                  const std::string& role_arn, const std::string& external_id, Timestamp now) {
+std::optional<std::string> refuse_to_assume(
+    IdentityStore* identities, const Identity& caller, const std::string& trust_policy,
+    const std::string& role_arn,
+    const std::vector<std::pair<std::string, std::string>>& condition_keys, Timestamp now) {
   auto request = make_request(caller, "sts:AssumeRole", role_arn, now);
-  if (!external_id.empty()) set(request.context, "sts:ExternalId", external_id);
-  const auto verdict = read_policy(trust_policy)->evaluate_resource(request);
-  if (verdict.denied || verdict.grant == aws::Grant::none) return Trust::none;
-  return verdict.grant == aws::Grant::to_caller ? Trust::caller : Trust::account;
-}
-
-bool identity_allows(IdentityStore& identities, const Identity& caller, const std::string& action,
-                     const std::string& resource, Timestamp now) {
-  if (caller.kind == Identity::Kind::root) return true;
-  const auto policies = identity_policies(&identities, caller);
-  return aws::decide(policies, make_request(caller, action, resource, now)).allowed;
+  for (const auto& [key, value] : condition_keys) set(request.context, key, value);
+  aws::PolicySet policies = identity_policies(identities, caller);
+  policies.resource = read_policy(trust_policy);
+  const auto role = aws::Arn::parse(role_arn);
+  policies.same_account = role && role->account == caller.account;
+  const bool trusted = policies.resource->evaluate_resource(request).grant != aws::Grant::none;
+  const auto decision = aws::decide(policies, request);
+  if (trusted && decision.allowed) return std::nullopt;
+  // AWS tells of explicit denies only: which policy lacks what would tell of the role.
+  const bool denied = decision.message.find(" with an explicit deny ") != std::string::npos;
+  return denied ? decision.message : aws::denied_message(request, "");
 }
 
 }  // namespace tarn::platform

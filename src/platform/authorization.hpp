@@ -19,13 +19,12 @@ void authorize(IdentityStore* identities, Call& call, const std::string& action,
                const std::optional<std::string>& resource_policy,
                const std::vector<std::pair<std::string, std::string>>& condition_keys = {});
 
-// What a role's trust policy says of a caller: it names the caller, or only the caller's account,
-// which leaves the decision to the caller's own policies.
-enum class Trust { none, account, caller };
-Trust judge_trust(const std::string& trust_policy, const Identity& caller,
-                  const std::string& role_arn, const std::string& external_id, Timestamp now);
-// Do the caller's own policies (identity, boundary, session) allow one action on one resource?
-bool identity_allows(IdentityStore& identities, const Identity& caller, const std::string& action,
-                     const std::string& resource, Timestamp now);
+// May the caller assume a role? The role's trust policy is judged with the caller's own policies as
+// any resource's policy is, but has to allow it in any case. Nothing: it may; else why not, in
+// AWS's words. `identities` as above.
+std::optional<std::string> refuse_to_assume(
+    IdentityStore* identities, const Identity& caller, const std::string& trust_policy,
+    const std::string& role_arn,
+    const std::vector<std::pair<std::string, std::string>>& condition_keys, Timestamp now);
 
 }  // namespace tarn::platform

@@ -380,3 +380,96 @@ def test_a_role_is_handed_to_a_service_only_by_who_may_pass_it(iam, user, role, 
     iam.put_user_policy(UserName=user, PolicyName="q", PolicyDocument=document(allow("ecs:*")))
     with refused("AccessDeniedException", text, 400):
         as_user("ecs").run_task(taskDefinition=made["taskDefinitionArn"], launchType="FARGATE")
+
+
+def test_documents_are_of_their_kind_and_size(iam, user, role, unique):
+    put = {"UserName": user, "PolicyName": "p"}
+    with refused("MalformedPolicyDocument", "Policy document should not specify a principal.", 400):
+        iam.put_user_policy(**put, PolicyDocument=document(allow("s3:*", Principal="*")))
+    with refused("MalformedPolicyDocument", "Policy statement must contain resources.", 400):
+        iam.put_user_policy(**put, PolicyDocument=document({"Effect": "Allow", "Action": "s3:*"}))
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    for statement, text in (
+            (trust, "Missing required field Principal"),
+            (trust | {"Principal": "*", "Resource": "*"}, "Has prohibited field Resource"),
+            (trust | {"Principal": "*", "Action": "s3:GetObject"},
+             "AssumeRole policy may only specify STS AssumeRole actions.")):
+        with refused("MalformedPolicyDocument", text, 400):
+            iam.update_assume_role_policy(RoleName=role, PolicyDocument=document(statement))
+    many = document(*[allow("s3:GetObject", f"arn:aws:s3:::bucket-{i}/*") for i in range(200)])
+    with refused("LimitExceeded", f"Maximum policy size of 2048 bytes exceeded for user {user}",
+                 409):
+        iam.put_user_policy(**put, PolicyDocument=many)
+    with refused("LimitExceeded", "Cannot exceed quota for PolicySize: 6144", 409):
+        iam.create_policy(PolicyName=unique("p"), PolicyDocument=many)
+    assert iam.list_user_policies(UserName=user)["PolicyNames"] == []
+
+
+def test_quotas_of_attachments(iam, role, unique):
+    arns = [iam.create_policy(PolicyName=unique("p"), PolicyDocument=document(allow("s3:*")))
+            ["Policy"]["Arn"] for _ in range(11)]
+    for arn in arns[:10]:
+        iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    with refused("LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10", 409):
+        iam.attach_role_policy(RoleName=role, PolicyArn=arns[10])
+
+
+def test_a_policy_that_bounds_somebody_stays(iam, user, as_user, unique):
+    arn = iam.create_policy(PolicyName=unique("b"), PolicyDocument=document(
+        allow("s3:ListAllMyBuckets")))["Policy"]["Arn"]
+    iam.put_user_permissions_boundary(UserName=user, PermissionsBoundary=arn)
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["PermissionsBoundaryUsageCount"] == 1
+    bounded = iam.list_policies(Scope="Local", PolicyUsageFilter="PermissionsBoundary")["Policies"]
+    assert arn in [policy["Arn"] for policy in bounded]
+    assert [one["UserName"] for one in iam.list_entities_for_policy(
+        PolicyArn=arn, PolicyUsageFilter="PermissionsBoundary")["PolicyUsers"]] == [user]
+    with refused("DeleteConflict", "Cannot delete a policy attached to entities.", 409):
+        iam.delete_policy(PolicyArn=arn)
+    iam.delete_user_permissions_boundary(UserName=user)
+    iam.delete_policy(PolicyArn=arn)
+
+
+def test_a_user_with_a_path_is_known_by_its_whole_arn(tarn, iam, unique):
+    name = unique("user")
+    arn = iam.create_user(UserName=name, Path="/team/")["User"]["Arn"]
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    mine = tarn.client("iam", access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"])
+    with refused("AccessDenied", f"iam:GetUser on resource: {arn} because no identity-based", 403):
+        mine.get_user()
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document(
+        allow("iam:GetUser", arn.replace(name, "${aws:username}"))))
+    assert mine.get_user()["User"]["Arn"] == arn
+    assert mine.get_user(UserName=name)["User"]["Path"] == "/team/"
+
+
+def test_tags_of_the_caller_are_asked_for(tarn, iam, user, as_user):
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=document(
+        allow("s3:ListAllMyBuckets",
+              Condition={"StringEquals": {"aws:PrincipalTag/team": "red"}})))
+    mine = as_user("s3")
+    with refused("AccessDenied", "s3:ListAllMyBuckets", 403):
+        mine.list_buckets()
+    iam.tag_user(UserName=user, Tags=[{"Key": "team", "Value": "red"}])
+    mine.list_buckets()
+    iam.untag_user(UserName=user, TagKeys=["team"])
+    with refused("AccessDenied", "s3:ListAllMyBuckets", 403):
+        mine.list_buckets()
+
+
+def test_policies_and_instance_profiles_have_tags(iam, role, unique):
+    profile = unique("profile")
+    iam.create_instance_profile(InstanceProfileName=profile, Path="/here/",
+                                Tags=[{"Key": "a", "Value": "1"}])
+    iam.tag_instance_profile(InstanceProfileName=profile, Tags=[{"Key": "b", "Value": "2"}])
+    iam.untag_instance_profile(InstanceProfileName=profile, TagKeys=["a"])
+    assert iam.list_instance_profile_tags(InstanceProfileName=profile)["Tags"] == [
+        {"Key": "b", "Value": "2"}]
+    listed = iam.list_instance_profiles(PathPrefix="/here/")["InstanceProfiles"]
+    assert profile in [one["InstanceProfileName"] for one in listed]
+    arn = iam.create_policy(PolicyName=unique("p"), PolicyDocument=document(
+        allow("s3:*")))["Policy"]["Arn"]
+    iam.tag_policy(PolicyArn=arn, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    iam.untag_policy(PolicyArn=arn, TagKeys=["a"])
+    assert iam.list_policy_tags(PolicyArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
+    assert iam.update_role_description(
+        RoleName=role, Description="new")["Role"]["Description"] == "new"

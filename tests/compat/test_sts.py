@@ -120,3 +120,66 @@ def test_multi_factor_authentication_is_refused_by_name(tarn, role):
     with refused("NotImplemented", "multi-factor", 501):
         tarn.client("sts").assume_role(RoleArn=role, RoleSessionName="me", SerialNumber="123456789",
                                        TokenCode="123456")
+
+
+def test_an_explicit_deny_holds_against_a_trust_that_names_the_caller(tarn, unique):
+    iam, user, name = tarn.client("iam"), unique("user"), unique("role")
+    arn = iam.create_user(UserName=user)["User"]["Arn"]
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    mine = tarn.client("sts", access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"])
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": arn},
+            "Condition": {"StringLike": {"sts:RoleSessionName": "job-*"}}}]}))["Role"]
+    wanted = {"RoleArn": role["Arn"], "RoleSessionName": "job-1"}
+    mine.assume_role(**wanted)
+    with refused("AccessDenied", "sts:AssumeRole", 403):
+        mine.assume_role(RoleArn=role["Arn"], RoleSessionName="other")
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Deny", "Action": "sts:AssumeRole", "Resource": "*"}]}))
+    with refused("AccessDenied", f"sts:AssumeRole on resource: {role['Arn']} with an explicit deny "
+                 "in an identity-based policy", 403):
+        mine.assume_role(**wanted)
+
+
+def test_a_role_made_anew_gives_nothing_to_former_sessions(tarn, unique):
+    iam, name = tarn.client("iam"), unique("role")
+    account = tarn.client("sts").get_caller_identity()["Account"]
+
+    def make():
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}]}))
+        iam.attach_role_policy(RoleName=name,
+                               PolicyArn="arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
+        return made["Role"]["Arn"]
+
+    session = tarn.client("sts").assume_role(RoleArn=make(), RoleSessionName="old")
+    s3 = with_credentials(tarn, "s3", session["Credentials"])
+    s3.list_buckets()
+    iam.detach_role_policy(RoleName=name,
+                           PolicyArn="arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
+    iam.delete_role(RoleName=name)
+    make()
+    with refused("AccessDenied", "s3:ListAllMyBuckets", 403):
+        s3.list_buckets()
+
+
+def test_a_chain_of_roles_lasts_an_hour(tarn, unique):
+    iam, name = tarn.client("iam"), unique("role")
+    account = tarn.client("sts").get_caller_identity()["Account"]
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}]})
+    arn = iam.create_role(RoleName=name, MaxSessionDuration=43_200,
+                          AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}))
+    wanted = {"RoleArn": arn, "RoleSessionName": "one", "DurationSeconds": 7200}
+    first = tarn.client("sts").assume_role(**wanted)
+    chained = with_credentials(tarn, "sts", first["Credentials"])
+    with refused("ValidationError", "exceeds the 1 hour session limit for roles assumed by role "
+                 "chaining", 400):
+        chained.assume_role(**wanted)
+    chained.assume_role(**wanted | {"DurationSeconds": 3600})

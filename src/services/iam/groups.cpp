@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/iam/principals.hpp"
-#include "services/iam/service.hpp"
+#include "services/iam/principal_handlers.hpp"
 
 namespace tarn::iam {
 namespace {
@@ -16,26 +15,30 @@ Group shown(const GroupRecord& record) {
 }  // namespace
 
 void Iam::group_operations(platform::OpTable& t) {
-  const auto group_arn = [](Call& call, const auto& in) {
-    return make_arn(call.account(), "group", "/", in.group_name);
+  const auto new_arn = [](Call& call, const auto& in) {
+    return make_arn(call.account(), "group", in.path.value_or("/"), in.group_name);
   };
-  const auto user_arn = [](Call& call, const auto& in) {
-    return make_arn(call.account(), "user", "/", in.user_name);
+  const auto group_arn = [this](Call& call, const auto& in) {
+    return arn_of<GroupRecord>(call, in.group_name);
   };
-  t.op<CreateGroup>(&Iam::create_group).on(group_arn);
+  const auto user_arn = [this](Call& call, const auto& in) {
+    return arn_of<UserRecord>(call, in.user_name);
+  };
+  t.op<CreateGroup>(&Iam::create_group).on(new_arn);
   t.op<GetGroup>(&Iam::get_group).on(group_arn);
   t.op<ListGroups>(&Iam::list_groups);
   t.op<DeleteGroup>(&Iam::delete_group).on(group_arn);
   t.op<AddUserToGroup>(&Iam::add_user_to_group).on(group_arn);
   t.op<RemoveUserFromGroup>(&Iam::remove_user_from_group).on(group_arn);
   t.op<ListGroupsForUser>(&Iam::list_groups_for_user).on(user_arn);
-  t.op<PutGroupPolicy>(&Iam::put_group_policy).on(group_arn);
-  t.op<GetGroupPolicy>(&Iam::get_group_policy).on(group_arn);
-  t.op<ListGroupPolicies>(&Iam::list_group_policies).on(group_arn);
-  t.op<DeleteGroupPolicy>(&Iam::delete_group_policy).on(group_arn);
-  t.op<AttachGroupPolicy>(&Iam::attach_group_policy).on(group_arn);
-  t.op<DetachGroupPolicy>(&Iam::detach_group_policy).on(group_arn);
-  t.op<ListAttachedGroupPolicies>(&Iam::list_attached_group_policies).on(group_arn);
+  t.op<PutGroupPolicy>(&Iam::put_policy<GroupRecord, PutGroupPolicy>).on(group_arn);
+  t.op<GetGroupPolicy>(&Iam::get_policy_of<GroupRecord, GetGroupPolicy>).on(group_arn);
+  t.op<ListGroupPolicies>(&Iam::list_policies_of<GroupRecord, ListGroupPolicies>).on(group_arn);
+  t.op<DeleteGroupPolicy>(&Iam::delete_policy_of<GroupRecord, DeleteGroupPolicy>).on(group_arn);
+  t.op<AttachGroupPolicy>(&Iam::attach_policy<GroupRecord, AttachGroupPolicy>).on(group_arn);
+  t.op<DetachGroupPolicy>(&Iam::detach_policy<GroupRecord, DetachGroupPolicy>).on(group_arn);
+  t.op<ListAttachedGroupPolicies>(&Iam::list_attached<GroupRecord, ListAttachedGroupPolicies>)
+      .on(group_arn);
 }
 
 CreateGroupOutput Iam::create_group(Call& call, const CreateGroupInput& in) {
@@ -99,6 +102,10 @@ AddUserToGroupOutput Iam::add_user_to_group(Call& call, const AddUserToGroupInpu
   if (!txn.find<GroupRecord>(in.group_name)) throw_missing<GroupRecord>(in.group_name);
   auto user = require_for_update<UserRecord>(txn, in.user_name);
   user.groups.insert(in.group_name);
+  if (user.groups.size() > k_groups_max) {
+    throw LimitExceededException(
+        fmt::format("Cannot exceed quota for GroupsPerUser: {}", k_groups_max));
+  }
   txn.put(user);
   txn.commit();
   return {};
@@ -125,53 +132,6 @@ ListGroupsForUserOutput Iam::list_groups_for_user(Call& call, const ListGroupsFo
   for (auto& group : page(std::move(groups), in, out, [](auto& r) { return r.name; })) {
     out.groups.push_back(shown(group));
   }
-  return out;
-}
-
-PutGroupPolicyOutput Iam::put_group_policy(Call& call, const PutGroupPolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  put_inline<GroupRecord>(txn, in.group_name, in.policy_name, in.policy_document);
-  return {};
-}
-
-GetGroupPolicyOutput Iam::get_group_policy(Call& call, const GetGroupPolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  return {.group_name = in.group_name,
-          .policy_name = in.policy_name,
-          .policy_document = get_inline<GroupRecord>(txn, in.group_name, in.policy_name)};
-}
-
-ListGroupPoliciesOutput Iam::list_group_policies(Call& call, const ListGroupPoliciesInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  ListGroupPoliciesOutput out;
-  out.policy_names = page_names(require<GroupRecord>(txn, in.group_name).inlined, in, out);
-  return out;
-}
-
-DeleteGroupPolicyOutput Iam::delete_group_policy(Call& call, const DeleteGroupPolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  delete_inline<GroupRecord>(txn, in.group_name, in.policy_name);
-  return {};
-}
-
-AttachGroupPolicyOutput Iam::attach_group_policy(Call& call, const AttachGroupPolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  attach<GroupRecord>(txn, in.group_name, in.policy_arn);
-  return {};
-}
-
-DetachGroupPolicyOutput Iam::detach_group_policy(Call& call, const DetachGroupPolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  detach<GroupRecord>(txn, in.group_name, in.policy_arn);
-  return {};
-}
-
-ListAttachedGroupPoliciesOutput Iam::list_attached_group_policies(
-    Call& call, const ListAttachedGroupPoliciesInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  ListAttachedGroupPoliciesOutput out;
-  out.attached_policies = page(attached_list(require<GroupRecord>(txn, in.group_name)), in, out,
-                               [](auto& policy) { return *policy.policy_name; });
   return out;
 }
 

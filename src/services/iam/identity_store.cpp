@@ -47,6 +47,7 @@ Identity role_session(const RoleRecord& role, const std::string& account,
   identity.role_arn = role.arn;
   identity.principal_id = role.id + ":" + session;
   identity.arn = fmt::format("arn:aws:sts::{}:assumed-role/{}/{}", account, role.name, session);
+  identity.tags = role.tags;
   return identity;
 }
 
@@ -149,6 +150,7 @@ std::optional<platform::IdentityStore::Key> StoredIdentities::load_key(
     key.identity.account = record->account;
     key.identity.arn = user->arn;
     key.identity.principal_id = user->id;
+    key.identity.tags = user->tags;
   }
   key.identity.access_key = access_key;
   return key;
@@ -196,14 +198,17 @@ platform::IdentityStore::Policies StoredIdentities::policies_of(const Identity& 
   const auto name_of = [](const std::string& arn) { return arn.substr(arn.rfind('/') + 1); };
   if (identity.kind == Identity::Kind::user) {
     const auto user = txn.peek<UserRecord>(name_of(identity.arn));
-    if (!user) return policies;
+    if (!user || user->id != identity.principal_id) return policies;  // another of that name
     for (const auto& name : user->groups) {
       if (const auto group = txn.peek<GroupRecord>(name)) add_managed(txn, *group, policies);
     }
     add_managed(txn, *user, policies);
   } else if (identity.kind == Identity::Kind::assumed_role) {
     const auto role = txn.peek<RoleRecord>(name_of(identity.role_arn));
-    if (role && role->arn == identity.role_arn) add_managed(txn, *role, policies);
+    // A role that was made anew is another role: sessions of the former one may do nothing.
+    const bool same =
+        role && role->arn == identity.role_arn && identity.principal_id.starts_with(role->id + ":");
+    if (same) add_managed(txn, *role, policies);
   }
   return policies;
 }
@@ -224,9 +229,9 @@ Identity StoredIdentities::assume_for_service(const std::string& role_arn,
   const auto account = aws::Arn::parse(role_arn);
   if (!role) throw_may_not_assume(service, role_arn);
   const auto caller = platform::service_identity(service, account->account, "");
-  const auto trust =
-      platform::judge_trust(role->trust_policy, caller, role_arn, "", environment_.clock.now());
-  if (trust == platform::Trust::none) throw_may_not_assume(service, role_arn);
+  const auto refusal = platform::refuse_to_assume(nullptr, caller, role->trust_policy, role_arn, {},
+                                                  environment_.clock.now());
+  if (refusal) throw_may_not_assume(service, role_arn);
   return role_session(*role, account->account, session_name);
 }
 
@@ -240,16 +245,23 @@ platform::AssumedRole StoredIdentities::assume_role(const Identity& caller,
                     "[\\w+=,.@-]*",
                     request.session_name));
   }
+  if (!aws::Arn::parse(request.role_arn)) {
+    throw aws::ApiError("ValidationError", request.role_arn + " is invalid");
+  }
   const auto role = find_role(request.role_arn);
-  const auto now = environment_.clock.now();
   if (!role) throw_may_not_assume(caller.arn, request.role_arn);
-  const auto trust =
-      platform::judge_trust(role->trust_policy, caller, request.role_arn, request.external_id, now);
-  const bool assumable =
-      trust == platform::Trust::caller ||
-      (trust == platform::Trust::account &&
-       platform::identity_allows(*this, caller, "sts:AssumeRole", request.role_arn, now));
-  if (!assumable) throw_may_not_assume(caller.arn, request.role_arn);
+  std::vector<std::pair<std::string, std::string>> keys = {
+      {"sts:RoleSessionName", request.session_name}};
+  if (!request.external_id.empty()) keys.emplace_back("sts:ExternalId", request.external_id);
+  for (const auto& [key, value] : request.tags) keys.emplace_back("aws:RequestTag/" + key, value);
+  const auto refusal = platform::refuse_to_assume(this, caller, role->trust_policy,
+                                                  request.role_arn, keys, environment_.clock.now());
+  if (refusal) throw aws::ApiError("AccessDenied", *refusal, 403);
+  if (caller.kind == Identity::Kind::assumed_role && request.lifetime > Seconds(3600)) {
+    throw aws::ApiError("ValidationError",
+                        "The requested DurationSeconds exceeds the 1 hour session limit for roles "
+                        "assumed by role chaining");
+  }
   if (request.lifetime < Seconds(900) || request.lifetime > Seconds(role->session_seconds_max)) {
     throw aws::ApiError("ValidationError",
                         "The requested DurationSeconds exceeds the MaxSessionDuration set for "
@@ -266,7 +278,7 @@ platform::AssumedRole StoredIdentities::assume_role(const Identity& caller,
   const auto account = aws::Arn::parse(request.role_arn)->account;
   assumed.identity = role_session(*role, account, request.session_name);
   assumed.identity.session_policy = request.session_policy;
-  assumed.identity.tags = request.tags;
+  for (const auto& [key, value] : request.tags) assumed.identity.tags[key] = value;
   assumed.credentials = issue_session(assumed.identity, request.lifetime);
   return assumed;
 }

@@ -9,22 +9,34 @@ constexpr std::size_t k_versions_max = 5;
 
 std::string version_id(std::int32_t number) { return "v" + std::to_string(number); }
 
-std::int32_t attachment_count(kernel::Txn& txn, const std::string& arn) {
-  std::int32_t count = 0;
-  for (const auto& user : txn.list<UserRecord>()) count += user.attached.contains(arn);
-  for (const auto& group : txn.list<GroupRecord>()) count += group.attached.contains(arn);
-  for (const auto& role : txn.list<RoleRecord>()) count += role.attached.contains(arn);
-  return count;
+// How many principals have a policy attached, and how many are bounded by it.
+struct Usage {
+  std::int32_t attached = 0, bounds = 0;
+};
+using Usages = std::map<std::string, Usage>;
+
+Usages count_usages(kernel::Txn& txn) {
+  Usages usages;
+  const auto count = [&](const auto& principals) {
+    for (const Principal& principal : principals) {
+      for (const auto& arn : principal.attached) ++usages[arn].attached;
+      if (!principal.boundary.empty()) ++usages[principal.boundary].bounds;
+    }
+  };
+  count(txn.list<UserRecord>());
+  count(txn.list<GroupRecord>());
+  count(txn.list<RoleRecord>());
+  return usages;
 }
 
-Policy shown(const PolicyRecord& record, std::int32_t attachments) {
+Policy shown(const PolicyRecord& record, const Usage& usage) {
   Policy policy{.policy_name = record.name,
                 .policy_id = record.id,
                 .arn = record.arn,
                 .path = record.path,
                 .default_version_id = version_id(record.default_version),
-                .attachment_count = attachments,
-                .permissions_boundary_usage_count = 0,
+                .attachment_count = usage.attached,
+                .permissions_boundary_usage_count = usage.bounds,
                 .is_attachable = true,
                 .create_date = record.created,
                 .update_date = record.updated};
@@ -47,8 +59,7 @@ PolicyRecord as_record(const AwsManagedPolicy& policy) {
   PolicyRecord record;
   record.arn = policy.arn;
   record.name = policy_name_of(record.arn);
-  const auto path_at = record.arn.find(":policy") + 7;
-  record.path = record.arn.substr(path_at, record.arn.rfind('/') + 1 - path_at);
+  record.path = policy_path_of(record.arn);
   record.id = "ANPA" + to_upper(record.name).substr(0, 17);
   record.versions.push_back({.number = 1, .document = std::string(policy.document)});
   return record;
@@ -108,7 +119,7 @@ void Iam::policy_operations(platform::OpTable& t) {
 }
 
 CreatePolicyOutput Iam::create_policy(Call& call, const CreatePolicyInput& in) {
-  check_document(in.policy_document);
+  check_managed_document(in.policy_document);
   PolicyRecord record;
   record.name = in.policy_name;
   record.path = in.path.value_or("/");
@@ -125,12 +136,12 @@ CreatePolicyOutput Iam::create_policy(Call& call, const CreatePolicyInput& in) {
   record.versions.push_back({1, in.policy_document, record.created});
   txn.put(record);
   txn.commit();
-  return {.policy = shown(record, 0)};
+  return {.policy = shown(record, {})};
 }
 
 GetPolicyOutput Iam::get_policy(Call& call, const GetPolicyInput& in) {
   auto txn = store_.begin(call.global_scope());
-  return {.policy = shown(require_any(txn, in.policy_arn), attachment_count(txn, in.policy_arn))};
+  return {.policy = shown(require_any(txn, in.policy_arn), count_usages(txn)[in.policy_arn])};
 }
 
 ListPoliciesOutput Iam::list_policies(Call& call, const ListPoliciesInput& in) {
@@ -141,14 +152,19 @@ ListPoliciesOutput Iam::list_policies(Call& call, const ListPoliciesInput& in) {
   if (scope != "Local") {
     for (const auto& policy : aws_managed_policies()) records.push_back(as_record(policy));
   }
+  auto usages = count_usages(txn);
+  const auto wanted_use = in.policy_usage_filter.value_or("");
   std::erase_if(records, [&](const auto& record) {
+    const auto& usage = usages[record.arn];
     return !record.path.starts_with(in.path_prefix.value_or("/")) ||
-           (in.only_attached.value_or(false) && attachment_count(txn, record.arn) == 0);
+           (in.only_attached.value_or(false) && usage.attached == 0) ||
+           (wanted_use == "PermissionsPolicy" && usage.attached == 0) ||
+           (wanted_use == "PermissionsBoundary" && usage.bounds == 0);
   });
   ListPoliciesOutput out;
   out.policies.emplace();
   for (const auto& record : page(std::move(records), in, out, [](auto& r) { return r.arn; })) {
-    out.policies->push_back(shown(record, attachment_count(txn, record.arn)));
+    out.policies->push_back(shown(record, usages[record.arn]));
   }
   return out;
 }
@@ -156,7 +172,8 @@ ListPoliciesOutput Iam::list_policies(Call& call, const ListPoliciesInput& in) {
 DeletePolicyOutput Iam::delete_policy(Call& call, const DeletePolicyInput& in) {
   auto txn = store_.begin(call.global_scope());
   const auto record = require_own(txn, in.policy_arn);
-  if (attachment_count(txn, in.policy_arn) > 0) {
+  const auto usage = count_usages(txn)[in.policy_arn];
+  if (usage.attached > 0 || usage.bounds > 0) {
     throw DeleteConflictException("Cannot delete a policy attached to entities.");
   }
   if (record.versions.size() > 1) {
@@ -171,7 +188,7 @@ DeletePolicyOutput Iam::delete_policy(Call& call, const DeletePolicyInput& in) {
 
 CreatePolicyVersionOutput Iam::create_policy_version(Call& call,
                                                      const CreatePolicyVersionInput& in) {
-  check_document(in.policy_document);
+  check_managed_document(in.policy_document);
   auto txn = store_.begin(call.global_scope());
   auto record = require_own(txn, in.policy_arn);
   if (record.versions.size() >= k_versions_max) {
@@ -236,8 +253,11 @@ ListEntitiesForPolicyOutput Iam::list_entities_for_policy(Call& call,
   auto txn = store_.begin(call.global_scope());
   require_any(txn, in.policy_arn);
   const auto wanted = [&](std::string_view kind, const Principal& principal) {
-    return principal.attached.contains(in.policy_arn) &&
-           (!in.entity_filter || *in.entity_filter == kind) &&
+    const auto use = in.policy_usage_filter.value_or("");
+    const bool attached =
+        use != "PermissionsBoundary" && principal.attached.contains(in.policy_arn);
+    const bool bounds = use != "PermissionsPolicy" && principal.boundary == in.policy_arn;
+    return (attached || bounds) && (!in.entity_filter || *in.entity_filter == kind) &&
            principal.path.starts_with(in.path_prefix.value_or("/"));
   };
   ListEntitiesForPolicyOutput out;

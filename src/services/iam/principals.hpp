@@ -24,12 +24,27 @@ constexpr std::string_view noun() {
   if constexpr (std::same_as<R, GroupRecord>) return "group";
   if constexpr (std::same_as<R, RoleRecord>) return "role";
   if constexpr (std::same_as<R, InstanceProfileRecord>) return "instance profile";
+  if constexpr (std::same_as<R, PolicyRecord>) return "policy";
+}
+
+inline std::string capital(std::string_view word) {
+  std::string text(word);
+  text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  return text;
+}
+
+// The word in an ARN.
+template <class R>
+constexpr std::string_view arn_kind() {
+  return std::same_as<R, InstanceProfileRecord> ? "instance-profile" : noun<R>();
 }
 
 template <class R>
 [[noreturn]] void throw_missing(const std::string& name) {
   if constexpr (std::same_as<R, InstanceProfileRecord>) {
     throw NoSuchEntityException(fmt::format("Instance Profile {} cannot be found.", name));
+  } else if constexpr (std::same_as<R, PolicyRecord>) {
+    throw NoSuchEntityException(fmt::format("Policy {} was not found.", name));
   } else {
     throw NoSuchEntityException(
         fmt::format("The {} with name {} cannot be found.", noun<R>(), name));
@@ -53,8 +68,7 @@ R require_for_update(kernel::Txn& txn, const std::string& name) {
 template <class R>
 void require_absent(kernel::Txn& txn, const std::string& name) {
   if (!txn.find_for_update<R>(name)) return;
-  std::string what(noun<R>());
-  what[0] = static_cast<char>(what[0] - 'a' + 'A');
+  std::string what = capital(noun<R>());
   if constexpr (std::same_as<R, InstanceProfileRecord>) what = "Instance Profile";
   throw EntityAlreadyExistsException(fmt::format("{} with name {} already exists.", what, name));
 }
@@ -69,47 +83,86 @@ inline std::string make_arn(const std::string& account, std::string_view kind,
   return fmt::format("arn:aws:iam::{}:{}{}{}", account, kind, path, name);
 }
 
-// Throws MalformedPolicyDocument with IAM's text.
+constexpr std::size_t k_attached_max = 10;
+constexpr std::size_t k_groups_max = 10;
+constexpr std::size_t k_managed_size_max = 6144;
+constexpr std::size_t k_trust_size_max = 2048;
+
+// IAM's quotas count what is not white space.
+inline std::size_t document_size(const std::string& document) {
+  return static_cast<std::size_t>(std::count_if(
+      document.begin(), document.end(), [](unsigned char c) { return std::isspace(c) == 0; }));
+}
+
+// The document of an identity policy. Throws MalformedPolicyDocument with IAM's text.
 inline void check_document(const std::string& document) {
   try {
-    aws::Policy::parse(document);
+    aws::Policy::parse(document).check_identity();
   } catch (const aws::PolicyError& error) {
     throw MalformedPolicyDocumentException(error.what());
   }
 }
 
+inline void check_managed_document(const std::string& document) {
+  check_document(document);
+  if (document_size(document) <= k_managed_size_max) return;
+  throw LimitExceededException(
+      fmt::format("Cannot exceed quota for PolicySize: {}", k_managed_size_max));
+}
+
+// A role's trust policy: principals, actions of STS, no resources.
+inline void check_trust_document(const std::string& document) {
+  try {
+    aws::Policy::parse(document).check_resource();
+  } catch (const aws::PolicyError& error) {
+    throw MalformedPolicyDocumentException(error.what());
+  }
+  const auto check = [](const Json& statement) {
+    for (const char* field : {"Resource", "NotResource"}) {
+      if (!find_member(statement, field)) continue;
+      throw MalformedPolicyDocumentException(fmt::format("Has prohibited field {}", field));
+    }
+    const auto check_action = [](const Json& action) {
+      if (to_lower(json_text(action.get_string())).starts_with("sts:")) return;
+      throw MalformedPolicyDocumentException(
+          "AssumeRole policy may only specify STS AssumeRole actions.");
+    };
+    const Json* actions = find_member(statement, "Action");
+    if (!actions) return;
+    if (!actions->is_array()) return check_action(*actions);
+    for (const auto& action : actions->get_array()) check_action(action);
+  };
+  const Json value = parse_json(document);
+  const Json& statements = *find_member(value, "Statement");
+  if (statements.is_array()) {
+    for (const auto& statement : statements.get_array()) check(statement);
+  } else {
+    check(statements);
+  }
+  if (document_size(document) <= k_trust_size_max) return;
+  throw LimitExceededException(
+      fmt::format("Cannot exceed quota for ACLSizePerRole: {}", k_trust_size_max));
+}
+
 inline std::string encoded_document(const std::string& document) { return uri_encode(document); }
 
 template <class R>
-void put_inline(kernel::Txn& txn, const std::string& owner, const std::string& name,
-                const std::string& document) {
-  check_document(document);
-  R record = require_for_update<R>(txn, owner);
-  record.inlined[name] = document;
-  txn.put(record);
-  txn.commit();
+[[noreturn]] void throw_no_inline(const std::string& name) {
+  throw NoSuchEntityException(
+      fmt::format("The {} policy with name {} cannot be found.", noun<R>(), name));
 }
 
+// All inline policies of a principal together.
 template <class R>
-std::string get_inline(kernel::Txn& txn, const std::string& owner, const std::string& name) {
-  const R record = require<R>(txn, owner);
-  const auto found = record.inlined.find(name);
-  if (found == record.inlined.end()) {
-    throw NoSuchEntityException(
-        fmt::format("The {} policy with name {} cannot be found.", noun<R>(), name));
-  }
-  return encoded_document(found->second);
-}
-
-template <class R>
-void delete_inline(kernel::Txn& txn, const std::string& owner, const std::string& name) {
-  R record = require_for_update<R>(txn, owner);
-  if (record.inlined.erase(name) == 0) {
-    throw NoSuchEntityException(
-        fmt::format("The {} policy with name {} cannot be found.", noun<R>(), name));
-  }
-  txn.put(record);
-  txn.commit();
+void check_inline_size(const R& record) {
+  constexpr std::size_t k_max = std::same_as<R, UserRecord>    ? 2048
+                                : std::same_as<R, GroupRecord> ? 5120
+                                                               : 10'240;
+  std::size_t size = 0;
+  for (const auto& [name, document] : record.inlined) size += document_size(document);
+  if (size <= k_max) return;
+  throw LimitExceededException(fmt::format("Maximum policy size of {} bytes exceeded for {} {}",
+                                           k_max, noun<R>(), record.name));
 }
 
 inline void require_managed(kernel::Txn& txn, const std::string& arn) {
@@ -117,44 +170,12 @@ inline void require_managed(kernel::Txn& txn, const std::string& arn) {
   throw NoSuchEntityException(fmt::format("Policy {} does not exist or is not attachable.", arn));
 }
 
-template <class R>
-void attach(kernel::Txn& txn, const std::string& owner, const std::string& arn) {
-  R record = require_for_update<R>(txn, owner);
-  require_managed(txn, arn);
-  record.attached.insert(arn);
-  txn.put(record);
-  txn.commit();
-}
-
-// An empty ARN takes the boundary away.
-template <class R>
-void put_boundary(kernel::Txn& txn, const std::string& owner, const std::string& arn) {
-  R record = require_for_update<R>(txn, owner);
-  if (!arn.empty()) require_managed(txn, arn);
-  record.boundary = arn;
-  txn.put(record);
-  txn.commit();
-}
-
 // "arn:aws:iam::…:policy/path/Name" → Name.
 inline std::string policy_name_of(const std::string& arn) { return arn.substr(arn.rfind('/') + 1); }
 
-inline std::vector<AttachedPolicy> attached_list(const Principal& principal) {
-  std::vector<AttachedPolicy> list;
-  for (const auto& arn : principal.attached) {
-    list.push_back({.policy_name = policy_name_of(arn), .policy_arn = arn});
-  }
-  return list;
-}
-
-template <class R>
-void detach(kernel::Txn& txn, const std::string& owner, const std::string& arn) {
-  R record = require_for_update<R>(txn, owner);
-  if (record.attached.erase(arn) == 0) {
-    throw NoSuchEntityException(fmt::format("Policy {} was not found.", arn));
-  }
-  txn.put(record);
-  txn.commit();
+inline std::string policy_path_of(const std::string& arn) {
+  const auto at = arn.find(":policy") + 7;
+  return arn.substr(at, arn.rfind('/') + 1 - at);
 }
 
 inline void require_no_policies(const Principal& principal) {
@@ -183,14 +204,6 @@ std::vector<T> page(std::vector<T> all, const Input& in, Output& out, NameOf nam
     out.marker = to_base64(std::string(name_of(all.back())));
   }
   return all;
-}
-
-template <class Output, class Input>
-std::vector<std::string> page_names(const std::map<std::string, std::string>& by_name,
-                                    const Input& in, Output& out) {
-  std::vector<std::string> names;
-  for (const auto& [name, document] : by_name) names.push_back(name);
-  return page(std::move(names), in, out, [](const std::string& name) { return name; });
 }
 
 template <class Tags>

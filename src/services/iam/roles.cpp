@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/iam/principals.hpp"
-#include "services/iam/service.hpp"
+#include "services/iam/principal_handlers.hpp"
 
 namespace tarn::iam {
 namespace {
@@ -26,40 +25,50 @@ Role shown(const RoleRecord& record) {
 }  // namespace
 
 void Iam::role_operations(platform::OpTable& t) {
-  const auto role_arn = [](Call& call, const auto& in) {
-    return make_arn(call.account(), "role", "/", in.role_name);
+  const auto new_arn = [](Call& call, const auto& in) {
+    return make_arn(call.account(), "role", in.path.value_or("/"), in.role_name);
   };
-  const auto profile_arn = [](Call& call, const auto& in) {
-    return make_arn(call.account(), "instance-profile", "/", in.instance_profile_name);
+  const auto role_arn = [this](Call& call, const auto& in) {
+    return arn_of<RoleRecord>(call, in.role_name);
   };
-  t.op<CreateRole>(&Iam::create_role).on(role_arn);
+  const auto new_profile_arn = [](Call& call, const auto& in) {
+    return make_arn(call.account(), "instance-profile", in.path.value_or("/"),
+                    in.instance_profile_name);
+  };
+  const auto profile_arn = [this](Call& call, const auto& in) {
+    return arn_of<InstanceProfileRecord>(call, in.instance_profile_name);
+  };
+  t.op<CreateRole>(&Iam::create_role).on(new_arn);
   t.op<GetRole>(&Iam::get_role).on(role_arn);
   t.op<ListRoles>(&Iam::list_roles);
   t.op<UpdateRole>(&Iam::update_role).on(role_arn);
+  t.op<UpdateRoleDescription>(&Iam::update_role_description).on(role_arn);
   t.op<UpdateAssumeRolePolicy>(&Iam::update_assume_role_policy).on(role_arn);
   t.op<DeleteRole>(&Iam::delete_role).on(role_arn);
-  t.op<TagRole>(&Iam::tag_role).on(role_arn);
-  t.op<UntagRole>(&Iam::untag_role).on(role_arn);
-  t.op<ListRoleTags>(&Iam::list_role_tags).on(role_arn);
-  t.op<PutRolePermissionsBoundary>(&Iam::put_role_boundary).on(role_arn);
-  t.op<DeleteRolePermissionsBoundary>(&Iam::delete_role_boundary).on(role_arn);
-  t.op<PutRolePolicy>(&Iam::put_role_policy).on(role_arn);
-  t.op<GetRolePolicy>(&Iam::get_role_policy).on(role_arn);
-  t.op<ListRolePolicies>(&Iam::list_role_policies).on(role_arn);
-  t.op<DeleteRolePolicy>(&Iam::delete_role_policy).on(role_arn);
-  t.op<AttachRolePolicy>(&Iam::attach_role_policy).on(role_arn);
-  t.op<DetachRolePolicy>(&Iam::detach_role_policy).on(role_arn);
-  t.op<ListAttachedRolePolicies>(&Iam::list_attached_role_policies).on(role_arn);
-  t.op<CreateInstanceProfile>(&Iam::create_instance_profile).on(profile_arn);
+  t.op<PutRolePermissionsBoundary>(&Iam::put_boundary<RoleRecord, PutRolePermissionsBoundary>)
+      .on(role_arn);
+  t.op<DeleteRolePermissionsBoundary>(
+       &Iam::delete_boundary<RoleRecord, DeleteRolePermissionsBoundary>)
+      .on(role_arn);
+  t.op<PutRolePolicy>(&Iam::put_policy<RoleRecord, PutRolePolicy>).on(role_arn);
+  t.op<GetRolePolicy>(&Iam::get_policy_of<RoleRecord, GetRolePolicy>).on(role_arn);
+  t.op<ListRolePolicies>(&Iam::list_policies_of<RoleRecord, ListRolePolicies>).on(role_arn);
+  t.op<DeleteRolePolicy>(&Iam::delete_policy_of<RoleRecord, DeleteRolePolicy>).on(role_arn);
+  t.op<AttachRolePolicy>(&Iam::attach_policy<RoleRecord, AttachRolePolicy>).on(role_arn);
+  t.op<DetachRolePolicy>(&Iam::detach_policy<RoleRecord, DetachRolePolicy>).on(role_arn);
+  t.op<ListAttachedRolePolicies>(&Iam::list_attached<RoleRecord, ListAttachedRolePolicies>)
+      .on(role_arn);
+  t.op<CreateInstanceProfile>(&Iam::create_instance_profile).on(new_profile_arn);
   t.op<GetInstanceProfile>(&Iam::get_instance_profile).on(profile_arn);
   t.op<DeleteInstanceProfile>(&Iam::delete_instance_profile).on(profile_arn);
   t.op<AddRoleToInstanceProfile>(&Iam::add_role_to_instance_profile).on(profile_arn);
   t.op<RemoveRoleFromInstanceProfile>(&Iam::remove_role_from_instance_profile).on(profile_arn);
+  t.op<ListInstanceProfiles>(&Iam::list_instance_profiles);
   t.op<ListInstanceProfilesForRole>(&Iam::list_instance_profiles_for_role).on(role_arn);
 }
 
 CreateRoleOutput Iam::create_role(Call& call, const CreateRoleInput& in) {
-  check_document(in.assume_role_policy_document);
+  check_trust_document(in.assume_role_policy_document);
   auto txn = store_.begin(call.global_scope());
   require_absent<RoleRecord>(txn, in.role_name);
   RoleRecord record;
@@ -112,9 +121,20 @@ UpdateRoleOutput Iam::update_role(Call& call, const UpdateRoleInput& in) {
   return {};
 }
 
+// The older way to do a part of UpdateRole; it answers with the role.
+UpdateRoleDescriptionOutput Iam::update_role_description(Call& call,
+                                                         const UpdateRoleDescriptionInput& in) {
+  auto txn = store_.begin(call.global_scope());
+  auto record = require_for_update<RoleRecord>(txn, in.role_name);
+  record.description = in.description;
+  txn.put(record);
+  txn.commit();
+  return {.role = shown(record)};
+}
+
 UpdateAssumeRolePolicyOutput Iam::update_assume_role_policy(Call& call,
                                                             const UpdateAssumeRolePolicyInput& in) {
-  check_document(in.policy_document);
+  check_trust_document(in.policy_document);
   auto txn = store_.begin(call.global_scope());
   auto record = require_for_update<RoleRecord>(txn, in.role_name);
   record.trust_policy = in.policy_document;
@@ -135,93 +155,6 @@ DeleteRoleOutput Iam::delete_role(Call& call, const DeleteRoleInput& in) {
   txn.erase<RoleRecord>(in.role_name);
   txn.commit();
   return {};
-}
-
-TagRoleOutput Iam::tag_role(Call& call, const TagRoleInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  auto record = require_for_update<RoleRecord>(txn, in.role_name);
-  merge_tags(record.tags, tag_map(in.tags));
-  txn.put(record);
-  txn.commit();
-  return {};
-}
-
-UntagRoleOutput Iam::untag_role(Call& call, const UntagRoleInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  auto record = require_for_update<RoleRecord>(txn, in.role_name);
-  for (const auto& key : in.tag_keys) record.tags.erase(key);
-  txn.put(record);
-  txn.commit();
-  return {};
-}
-
-ListRoleTagsOutput Iam::list_role_tags(Call& call, const ListRoleTagsInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  const auto record = require<RoleRecord>(txn, in.role_name);
-  ListRoleTagsOutput out;
-  out.tags = page(tag_list<Tag>(record.tags), in, out, [](auto& tag) { return tag.key; });
-  return out;
-}
-
-PutRolePermissionsBoundaryOutput Iam::put_role_boundary(Call& call,
-                                                        const PutRolePermissionsBoundaryInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  put_boundary<RoleRecord>(txn, in.role_name, in.permissions_boundary);
-  return {};
-}
-
-DeleteRolePermissionsBoundaryOutput Iam::delete_role_boundary(
-    Call& call, const DeleteRolePermissionsBoundaryInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  put_boundary<RoleRecord>(txn, in.role_name, {});
-  return {};
-}
-
-PutRolePolicyOutput Iam::put_role_policy(Call& call, const PutRolePolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  put_inline<RoleRecord>(txn, in.role_name, in.policy_name, in.policy_document);
-  return {};
-}
-
-GetRolePolicyOutput Iam::get_role_policy(Call& call, const GetRolePolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  return {.role_name = in.role_name,
-          .policy_name = in.policy_name,
-          .policy_document = get_inline<RoleRecord>(txn, in.role_name, in.policy_name)};
-}
-
-ListRolePoliciesOutput Iam::list_role_policies(Call& call, const ListRolePoliciesInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  ListRolePoliciesOutput out;
-  out.policy_names = page_names(require<RoleRecord>(txn, in.role_name).inlined, in, out);
-  return out;
-}
-
-DeleteRolePolicyOutput Iam::delete_role_policy(Call& call, const DeleteRolePolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  delete_inline<RoleRecord>(txn, in.role_name, in.policy_name);
-  return {};
-}
-
-AttachRolePolicyOutput Iam::attach_role_policy(Call& call, const AttachRolePolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  attach<RoleRecord>(txn, in.role_name, in.policy_arn);
-  return {};
-}
-
-DetachRolePolicyOutput Iam::detach_role_policy(Call& call, const DetachRolePolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  detach<RoleRecord>(txn, in.role_name, in.policy_arn);
-  return {};
-}
-
-ListAttachedRolePoliciesOutput Iam::list_attached_role_policies(
-    Call& call, const ListAttachedRolePoliciesInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  ListAttachedRolePoliciesOutput out;
-  out.attached_policies = page(attached_list(require<RoleRecord>(txn, in.role_name)), in, out,
-                               [](auto& policy) { return *policy.policy_name; });
-  return out;
 }
 
 InstanceProfile Iam::shown_profile(kernel::Txn& txn, const InstanceProfileRecord& record) {
@@ -295,6 +228,20 @@ RemoveRoleFromInstanceProfileOutput Iam::remove_role_from_instance_profile(
   txn.put(record);
   txn.commit();
   return {};
+}
+
+ListInstanceProfilesOutput Iam::list_instance_profiles(Call& call,
+                                                       const ListInstanceProfilesInput& in) {
+  auto txn = store_.begin(call.global_scope());
+  auto records = txn.list<InstanceProfileRecord>();
+  std::erase_if(records, [&](const auto& record) {
+    return !record.path.starts_with(in.path_prefix.value_or("/"));
+  });
+  ListInstanceProfilesOutput out;
+  for (auto& record : page(std::move(records), in, out, [](auto& r) { return r.name; })) {
+    out.instance_profiles.push_back(shown_profile(txn, record));
+  }
+  return out;
 }
 
 ListInstanceProfilesForRoleOutput Iam::list_instance_profiles_for_role(

@@ -13,6 +13,7 @@ void Iam::operations(platform::OpTable& t) {
   group_operations(t);
   role_operations(t);
   policy_operations(t);
+  tag_operations(t);
 }
 
 void Iam::start() { identities_.start(); }

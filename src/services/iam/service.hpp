@@ -5,6 +5,7 @@
 #include "aws/iam/operations.hpp"
 #include "platform/service.hpp"
 #include "services/iam/identity_store.hpp"
+#include "services/iam/principals.hpp"
 #include "services/iam/records.hpp"
 
 namespace tarn::iam {
@@ -26,25 +27,43 @@ class Iam : public platform::ServiceOf<Iam> {
   void group_operations(platform::OpTable& t);
   void role_operations(platform::OpTable& t);
   void policy_operations(platform::OpTable& t);
+  void tag_operations(platform::OpTable& t);
+
+  // Handlers of users, groups and roles alike (principal_handlers.hpp).
+  template <class R, class Op>
+  typename Op::Output put_policy(Call&, const typename Op::Input&);
+  template <class R, class Op>
+  typename Op::Output get_policy_of(Call&, const typename Op::Input&);
+  template <class R, class Op>
+  typename Op::Output list_policies_of(Call&, const typename Op::Input&);
+  template <class R, class Op>
+  typename Op::Output delete_policy_of(Call&, const typename Op::Input&);
+  template <class R, class Op>
+  typename Op::Output attach_policy(Call&, const typename Op::Input&);
+  template <class R, class Op>
+  typename Op::Output detach_policy(Call&, const typename Op::Input&);
+  template <class R, class Op>
+  typename Op::Output list_attached(Call&, const typename Op::Input&);
+  template <class R, class Op>
+  typename Op::Output put_boundary(Call&, const typename Op::Input&);
+  template <class R, class Op>
+  typename Op::Output delete_boundary(Call&, const typename Op::Input&);
+  // Of policies and instance profiles, too (tags.cpp).
+  template <class R, class Op>
+  typename Op::Output tag(Call&, const typename Op::Input&);
+  template <class R, class Op>
+  typename Op::Output untag(Call&, const typename Op::Input&);
+  template <class R, class Op>
+  typename Op::Output list_tags(Call&, const typename Op::Input&);
+  void forget_keys_of(Call& call, const std::string& user);
+  // The ARN that policies know a thing by; its path is in the record only.
+  template <class R>
+  std::string arn_of(Call& call, const std::string& name);
 
   CreateUserOutput create_user(Call&, const CreateUserInput&);
   GetUserOutput get_user(Call&, const GetUserInput&);
   ListUsersOutput list_users(Call&, const ListUsersInput&);
   DeleteUserOutput delete_user(Call&, const DeleteUserInput&);
-  TagUserOutput tag_user(Call&, const TagUserInput&);
-  UntagUserOutput untag_user(Call&, const UntagUserInput&);
-  ListUserTagsOutput list_user_tags(Call&, const ListUserTagsInput&);
-  PutUserPermissionsBoundaryOutput put_user_boundary(Call&, const PutUserPermissionsBoundaryInput&);
-  DeleteUserPermissionsBoundaryOutput delete_user_boundary(
-      Call&, const DeleteUserPermissionsBoundaryInput&);
-  PutUserPolicyOutput put_user_policy(Call&, const PutUserPolicyInput&);
-  GetUserPolicyOutput get_user_policy(Call&, const GetUserPolicyInput&);
-  ListUserPoliciesOutput list_user_policies(Call&, const ListUserPoliciesInput&);
-  DeleteUserPolicyOutput delete_user_policy(Call&, const DeleteUserPolicyInput&);
-  AttachUserPolicyOutput attach_user_policy(Call&, const AttachUserPolicyInput&);
-  DetachUserPolicyOutput detach_user_policy(Call&, const DetachUserPolicyInput&);
-  ListAttachedUserPoliciesOutput list_attached_user_policies(Call&,
-                                                             const ListAttachedUserPoliciesInput&);
   CreateAccessKeyOutput create_access_key(Call&, const CreateAccessKeyInput&);
   ListAccessKeysOutput list_access_keys(Call&, const ListAccessKeysInput&);
   UpdateAccessKeyOutput update_access_key(Call&, const UpdateAccessKeyInput&);
@@ -57,35 +76,14 @@ class Iam : public platform::ServiceOf<Iam> {
   AddUserToGroupOutput add_user_to_group(Call&, const AddUserToGroupInput&);
   RemoveUserFromGroupOutput remove_user_from_group(Call&, const RemoveUserFromGroupInput&);
   ListGroupsForUserOutput list_groups_for_user(Call&, const ListGroupsForUserInput&);
-  PutGroupPolicyOutput put_group_policy(Call&, const PutGroupPolicyInput&);
-  GetGroupPolicyOutput get_group_policy(Call&, const GetGroupPolicyInput&);
-  ListGroupPoliciesOutput list_group_policies(Call&, const ListGroupPoliciesInput&);
-  DeleteGroupPolicyOutput delete_group_policy(Call&, const DeleteGroupPolicyInput&);
-  AttachGroupPolicyOutput attach_group_policy(Call&, const AttachGroupPolicyInput&);
-  DetachGroupPolicyOutput detach_group_policy(Call&, const DetachGroupPolicyInput&);
-  ListAttachedGroupPoliciesOutput list_attached_group_policies(
-      Call&, const ListAttachedGroupPoliciesInput&);
 
   CreateRoleOutput create_role(Call&, const CreateRoleInput&);
   GetRoleOutput get_role(Call&, const GetRoleInput&);
   ListRolesOutput list_roles(Call&, const ListRolesInput&);
+  UpdateRoleDescriptionOutput update_role_description(Call&, const UpdateRoleDescriptionInput&);
   UpdateRoleOutput update_role(Call&, const UpdateRoleInput&);
   UpdateAssumeRolePolicyOutput update_assume_role_policy(Call&, const UpdateAssumeRolePolicyInput&);
   DeleteRoleOutput delete_role(Call&, const DeleteRoleInput&);
-  TagRoleOutput tag_role(Call&, const TagRoleInput&);
-  UntagRoleOutput untag_role(Call&, const UntagRoleInput&);
-  ListRoleTagsOutput list_role_tags(Call&, const ListRoleTagsInput&);
-  PutRolePermissionsBoundaryOutput put_role_boundary(Call&, const PutRolePermissionsBoundaryInput&);
-  DeleteRolePermissionsBoundaryOutput delete_role_boundary(
-      Call&, const DeleteRolePermissionsBoundaryInput&);
-  PutRolePolicyOutput put_role_policy(Call&, const PutRolePolicyInput&);
-  GetRolePolicyOutput get_role_policy(Call&, const GetRolePolicyInput&);
-  ListRolePoliciesOutput list_role_policies(Call&, const ListRolePoliciesInput&);
-  DeleteRolePolicyOutput delete_role_policy(Call&, const DeleteRolePolicyInput&);
-  AttachRolePolicyOutput attach_role_policy(Call&, const AttachRolePolicyInput&);
-  DetachRolePolicyOutput detach_role_policy(Call&, const DetachRolePolicyInput&);
-  ListAttachedRolePoliciesOutput list_attached_role_policies(Call&,
-                                                             const ListAttachedRolePoliciesInput&);
   CreateInstanceProfileOutput create_instance_profile(Call&, const CreateInstanceProfileInput&);
   GetInstanceProfileOutput get_instance_profile(Call&, const GetInstanceProfileInput&);
   DeleteInstanceProfileOutput delete_instance_profile(Call&, const DeleteInstanceProfileInput&);
@@ -93,6 +91,7 @@ class Iam : public platform::ServiceOf<Iam> {
                                                               const AddRoleToInstanceProfileInput&);
   RemoveRoleFromInstanceProfileOutput remove_role_from_instance_profile(
       Call&, const RemoveRoleFromInstanceProfileInput&);
+  ListInstanceProfilesOutput list_instance_profiles(Call&, const ListInstanceProfilesInput&);
   ListInstanceProfilesForRoleOutput list_instance_profiles_for_role(
       Call&, const ListInstanceProfilesForRoleInput&);
 
@@ -114,5 +113,12 @@ class Iam : public platform::ServiceOf<Iam> {
   kernel::Store& store_;
   StoredIdentities identities_;
 };
+
+template <class R>
+std::string Iam::arn_of(Call& call, const std::string& name) {
+  auto txn = store_.begin(call.global_scope());
+  const auto record = txn.peek<R>(name);
+  return record ? record->arn : make_arn(call.account(), arn_kind<R>(), "/", name);
+}
 
 }  // namespace tarn::iam

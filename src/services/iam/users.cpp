@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/iam/principals.hpp"
-#include "services/iam/service.hpp"
+#include "services/iam/principal_handlers.hpp"
 
 namespace tarn::iam {
 namespace {
@@ -34,28 +33,33 @@ std::string user_or_caller(const platform::Call& call, const std::optional<std::
 }  // namespace
 
 void Iam::user_operations(platform::OpTable& t) {
-  const auto user_arn = [](Call& call, const auto& in) {
-    return make_arn(call.account(), "user", "/", in.user_name);
+  const auto new_arn = [](Call& call, const auto& in) {
+    return make_arn(call.account(), "user", in.path.value_or("/"), in.user_name);
   };
-  const auto own_arn = [](Call& call, const auto& in) {
-    return make_arn(call.account(), "user", "/", in.user_name.value_or("*"));
+  const auto user_arn = [this](Call& call, const auto& in) {
+    return arn_of<UserRecord>(call, in.user_name);
   };
-  t.op<CreateUser>(&Iam::create_user).on(user_arn);
+  const auto own_arn = [this](Call& call, const auto& in) {
+    const auto name = user_or_caller(call, in.user_name);
+    return name.empty() ? call.identity().arn : arn_of<UserRecord>(call, name);
+  };
+  t.op<CreateUser>(&Iam::create_user).on(new_arn);
   t.op<GetUser>(&Iam::get_user).on(own_arn);
   t.op<ListUsers>(&Iam::list_users);
   t.op<DeleteUser>(&Iam::delete_user).on(user_arn);
-  t.op<TagUser>(&Iam::tag_user).on(user_arn);
-  t.op<UntagUser>(&Iam::untag_user).on(user_arn);
-  t.op<ListUserTags>(&Iam::list_user_tags).on(user_arn);
-  t.op<PutUserPermissionsBoundary>(&Iam::put_user_boundary).on(user_arn);
-  t.op<DeleteUserPermissionsBoundary>(&Iam::delete_user_boundary).on(user_arn);
-  t.op<PutUserPolicy>(&Iam::put_user_policy).on(user_arn);
-  t.op<GetUserPolicy>(&Iam::get_user_policy).on(user_arn);
-  t.op<ListUserPolicies>(&Iam::list_user_policies).on(user_arn);
-  t.op<DeleteUserPolicy>(&Iam::delete_user_policy).on(user_arn);
-  t.op<AttachUserPolicy>(&Iam::attach_user_policy).on(user_arn);
-  t.op<DetachUserPolicy>(&Iam::detach_user_policy).on(user_arn);
-  t.op<ListAttachedUserPolicies>(&Iam::list_attached_user_policies).on(user_arn);
+  t.op<PutUserPermissionsBoundary>(&Iam::put_boundary<UserRecord, PutUserPermissionsBoundary>)
+      .on(user_arn);
+  t.op<DeleteUserPermissionsBoundary>(
+       &Iam::delete_boundary<UserRecord, DeleteUserPermissionsBoundary>)
+      .on(user_arn);
+  t.op<PutUserPolicy>(&Iam::put_policy<UserRecord, PutUserPolicy>).on(user_arn);
+  t.op<GetUserPolicy>(&Iam::get_policy_of<UserRecord, GetUserPolicy>).on(user_arn);
+  t.op<ListUserPolicies>(&Iam::list_policies_of<UserRecord, ListUserPolicies>).on(user_arn);
+  t.op<DeleteUserPolicy>(&Iam::delete_policy_of<UserRecord, DeleteUserPolicy>).on(user_arn);
+  t.op<AttachUserPolicy>(&Iam::attach_policy<UserRecord, AttachUserPolicy>).on(user_arn);
+  t.op<DetachUserPolicy>(&Iam::detach_policy<UserRecord, DetachUserPolicy>).on(user_arn);
+  t.op<ListAttachedUserPolicies>(&Iam::list_attached<UserRecord, ListAttachedUserPolicies>)
+      .on(user_arn);
   t.op<CreateAccessKey>(&Iam::create_access_key).on(own_arn);
   t.op<ListAccessKeys>(&Iam::list_access_keys).on(own_arn);
   t.op<UpdateAccessKey>(&Iam::update_access_key).on(own_arn);
@@ -122,93 +126,6 @@ DeleteUserOutput Iam::delete_user(Call& call, const DeleteUserInput& in) {
   txn.erase<UserRecord>(in.user_name);
   txn.commit();
   return {};
-}
-
-TagUserOutput Iam::tag_user(Call& call, const TagUserInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  auto record = require_for_update<UserRecord>(txn, in.user_name);
-  merge_tags(record.tags, tag_map(in.tags));
-  txn.put(record);
-  txn.commit();
-  return {};
-}
-
-UntagUserOutput Iam::untag_user(Call& call, const UntagUserInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  auto record = require_for_update<UserRecord>(txn, in.user_name);
-  for (const auto& key : in.tag_keys) record.tags.erase(key);
-  txn.put(record);
-  txn.commit();
-  return {};
-}
-
-ListUserTagsOutput Iam::list_user_tags(Call& call, const ListUserTagsInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  const auto record = require<UserRecord>(txn, in.user_name);
-  ListUserTagsOutput out;
-  out.tags = page(tag_list<Tag>(record.tags), in, out, [](auto& tag) { return tag.key; });
-  return out;
-}
-
-PutUserPermissionsBoundaryOutput Iam::put_user_boundary(Call& call,
-                                                        const PutUserPermissionsBoundaryInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  put_boundary<UserRecord>(txn, in.user_name, in.permissions_boundary);
-  return {};
-}
-
-DeleteUserPermissionsBoundaryOutput Iam::delete_user_boundary(
-    Call& call, const DeleteUserPermissionsBoundaryInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  put_boundary<UserRecord>(txn, in.user_name, {});
-  return {};
-}
-
-PutUserPolicyOutput Iam::put_user_policy(Call& call, const PutUserPolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  put_inline<UserRecord>(txn, in.user_name, in.policy_name, in.policy_document);
-  return {};
-}
-
-GetUserPolicyOutput Iam::get_user_policy(Call& call, const GetUserPolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  return {.user_name = in.user_name,
-          .policy_name = in.policy_name,
-          .policy_document = get_inline<UserRecord>(txn, in.user_name, in.policy_name)};
-}
-
-ListUserPoliciesOutput Iam::list_user_policies(Call& call, const ListUserPoliciesInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  ListUserPoliciesOutput out;
-  out.policy_names = page_names(require<UserRecord>(txn, in.user_name).inlined, in, out);
-  return out;
-}
-
-DeleteUserPolicyOutput Iam::delete_user_policy(Call& call, const DeleteUserPolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  delete_inline<UserRecord>(txn, in.user_name, in.policy_name);
-  return {};
-}
-
-AttachUserPolicyOutput Iam::attach_user_policy(Call& call, const AttachUserPolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  attach<UserRecord>(txn, in.user_name, in.policy_arn);
-  return {};
-}
-
-DetachUserPolicyOutput Iam::detach_user_policy(Call& call, const DetachUserPolicyInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  detach<UserRecord>(txn, in.user_name, in.policy_arn);
-  return {};
-}
-
-ListAttachedUserPoliciesOutput Iam::list_attached_user_policies(
-    Call& call, const ListAttachedUserPoliciesInput& in) {
-  auto txn = store_.begin(call.global_scope());
-  ListAttachedUserPoliciesOutput out;
-  out.attached_policies = page(attached_list(require<UserRecord>(txn, in.user_name)), in, out,
-                               [](auto& policy) { return *policy.policy_name; });
-  return out;
 }
 
 CreateAccessKeyOutput Iam::create_access_key(Call& call, const CreateAccessKeyInput& in) {
