@@ -471,3 +471,209 @@ def test_what_was_made_again_under_its_id_outlives_the_clean_up(tarn, unique):
     assert shown["Statement"][0]["Effect"] == "Allow"
     cloudformation.delete_stack(StackName=stack)
     until(lambda: iam.list_role_policies(RoleName=role)["PolicyNames"] == [])
+
+
+PAIR = """
+Parameters: {{Name: {{Type: String}}}}
+Resources:
+  A: {{Type: AWS::SSM::Parameter, Properties: {{Type: String, Value: {value}}}}}
+  B:
+    Type: AWS::SSM::Parameter
+    DependsOn: A
+    DeletionPolicy: {policy}
+    Properties: {{Type: String, Value: b, Name: !Ref Name}}
+  C:
+    Type: AWS::SSM::Parameter
+    DependsOn: B
+    Properties: {{Type: String, Value: c, Name: {taken}}}
+"""
+
+
+def named(name):
+    return [{"ParameterKey": "Name", "ParameterValue": name}]
+
+
+def test_what_failed_and_was_left_is_rolled_back_on_request(tarn, cfn, stack, unique):
+    taken, free = unique("taken"), unique("free")
+    ssm = tarn.client("ssm")
+    ssm.put_parameter(Name=taken, Type="String", Value="theirs")
+    template = PAIR.format(value="first", policy="Delete", taken=taken)
+    name = stack(template, Parameters=named(free), DisableRollback=True)
+    assert rest(cfn, name) == "CREATE_FAILED"
+    assert ssm.get_parameter(Name=free)["Parameter"]["Value"] == "b"
+    cfn.rollback_stack(StackName=name)
+    assert rest(cfn, name) == "ROLLBACK_COMPLETE"
+    assert values(tarn, name) == []
+    with pytest.raises(ssm.exceptions.ParameterNotFound):
+        ssm.get_parameter(Name=free)
+    assert "is in ROLLBACK_COMPLETE state and can not be rolled back" in refusal(
+        cfn.rollback_stack, StackName=name)
+
+    other = stack(TWO_PARAMETERS)
+    rest(cfn, other)
+    cfn.update_stack(StackName=other, DisableRollback=True, TemplateBody=f"""
+Resources:
+  First: {{Type: AWS::SSM::Parameter, Properties: {{Type: String, Value: changed}}}}
+  Third: {{Type: AWS::SSM::Parameter, DependsOn: First,
+           Properties: {{Type: String, Value: y, Name: {taken}}}}}
+""")
+    assert rest(cfn, other) == "UPDATE_FAILED"
+    assert "changed" in values(tarn, other)
+    cfn.rollback_stack(StackName=other)
+    assert rest(cfn, other) == "UPDATE_ROLLBACK_COMPLETE"
+    assert values(tarn, other)[-1] == "first"
+
+
+def test_an_update_does_again_what_the_last_one_failed_to_do(tarn, cfn, stack, unique):
+    """The template is the same; what stood in the way is gone."""
+    iam, policy = tarn.client("iam"), unique("policy")
+    arn = f"arn:aws:iam::{tarn.client('sts').get_caller_identity()['Account']}:policy/{policy}"
+
+    def group(*arns):
+        return json.dumps({"Resources": {"G": {"Type": "AWS::IAM::Group", "Properties": {
+            "ManagedPolicyArns": list(arns)}}}})
+
+    may = {"Capabilities": ["CAPABILITY_IAM"]}
+    name = stack(group(), **may)
+    assert rest(cfn, name) == "CREATE_COMPLETE"
+    cfn.update_stack(StackName=name, TemplateBody=group(arn), DisableRollback=True, **may)
+    assert rest(cfn, name) == "UPDATE_FAILED"
+    iam.create_policy(PolicyName=policy, PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}))
+    cfn.update_stack(StackName=name, TemplateBody=group(arn), **may)
+    assert rest(cfn, name) == "UPDATE_COMPLETE"
+    told = cfn.describe_stack_resource(StackName=name, LogicalResourceId="G")
+    assert told["StackResourceDetail"]["ResourceStatus"] == "UPDATE_COMPLETE"
+    made = told["StackResourceDetail"]["PhysicalResourceId"]
+    attached = iam.list_attached_group_policies(GroupName=made)["AttachedPolicies"]
+    assert [one["PolicyArn"] for one in attached] == [arn]
+
+
+def test_a_new_resource_that_is_retained_outlives_the_rollback_of_its_update(
+        tarn, cfn, stack, unique):
+    taken, kept = unique("taken"), unique("kept")
+    ssm = tarn.client("ssm")
+    ssm.put_parameter(Name=taken, Type="String", Value="theirs")
+    name = stack("Resources: {A: {Type: AWS::SSM::Parameter, "
+                 "Properties: {Type: String, Value: first}}}")
+    rest(cfn, name)
+    update = {"StackName": name, "Parameters": named(kept),
+              "TemplateBody": PAIR.format(value="first", policy="Retain", taken=taken)}
+    cfn.update_stack(**update)
+    assert rest(cfn, name) == "UPDATE_ROLLBACK_COMPLETE"
+    assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == "b"
+    statuses = [(e["LogicalResourceId"], e["ResourceStatus"])
+                for e in cfn.describe_stack_events(StackName=name)["StackEvents"]]
+    assert ("B", "DELETE_SKIPPED") in statuses
+    ssm.delete_parameter(Name=kept)
+    cfn.update_stack(**update, RetainExceptOnCreate=True)
+    assert rest(cfn, name) == "UPDATE_ROLLBACK_COMPLETE"
+    with pytest.raises(ssm.exceptions.ParameterNotFound):
+        ssm.get_parameter(Name=kept)
+
+
+def test_tags_that_a_stack_has_no_more_leave_its_resources(tarn, cfn, stack):
+    name = stack(TWO_PARAMETERS, Tags=[{"Key": "owner", "Value": "me"},
+                                       {"Key": "team", "Value": "other"}])
+    rest(cfn, name)
+    cfn.update_stack(StackName=name, UsePreviousTemplate=True,
+                     Tags=[{"Key": "stage", "Value": "dev"}])
+    assert rest(cfn, name) == "UPDATE_COMPLETE"
+    first = cfn.describe_stack_resource(
+        StackName=name, LogicalResourceId="First")["StackResourceDetail"]["PhysicalResourceId"]
+    tags = tarn.client("ssm").list_tags_for_resource(
+        ResourceType="Parameter", ResourceId=first)["TagList"]
+    assert {t["Key"]: t["Value"] for t in tags if not t["Key"].startswith("aws:")} == {
+        "stage": "dev", "team": "data"}
+
+
+def test_loops_name_what_they_refer_to(cfn, stack):
+    """As in AWS's own examples: Fn::GetAtt of a name that is computed."""
+    name = stack("""
+Transform: AWS::LanguageExtensions
+Parameters: {Suffix: {Type: String, Default: X}}
+Resources:
+  "Fn::ForEach::All": [Id, [a, b], {"P${Id}X": {Type: AWS::SSM::Parameter, Properties: {
+    Type: String, Value: !Ref Id}}}]
+Outputs:
+  "Fn::ForEach::Out": [Id, [a, b], {"O${Id}": {
+    Value: !GetAtt [!Sub "P${Id}${Suffix}", Value]}}]
+  Named: {Value: {Ref: !Sub "Pa${Suffix}"}}
+""")
+    assert rest(cfn, name) == "CREATE_COMPLETE"
+    outputs = {o["OutputKey"]: o["OutputValue"]
+               for o in cfn.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]}
+    assert (outputs["Oa"], outputs["Ob"]) == ("a", "b")
+    assert outputs["Named"].startswith(f"{name}-PaX-")
+
+
+def test_what_cannot_be_made_is_refused_before_anything_is(tarn, cfn, unique):
+    def refused(template, **arguments):
+        name = unique("s")
+        told = refusal(cfn.create_stack, StackName=name, TemplateBody=template, **arguments)
+        assert not exists(cfn, name)
+        return told
+
+    plain = "Resources: {P: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: x}}}\n"
+    assert refused(plain, StackPolicyBody="{}") == (
+        "ValidationError: StackPolicyBody is not supported by Tarn")
+    assert refused(plain + "Outputs: {O: {Value: [a, b]}}") == (
+        "ValidationError: Template format error: Output O is malformed. The Value field of every "
+        "Outputs member must evaluate to a String and not a List.")
+    assert refused(plain + "Description: " + "x" * 1025) == (
+        "ValidationError: Template format error: 'Description' length is greater than 1024.")
+    assert refused("Resources: {P: {Type: AWS::SSM::Parameter, Properties: {Type: String, "
+                   "Value: x, 'Fn::Transform': {Name: AWS::Include}}}}") == (
+        "ValidationError: No transform named AWS::Include found.")
+    assert refused("Transform: AWS::Serverless-2016-10-31\n" + plain) == (
+        "ValidationError: No transform named AWS::Serverless-2016-10-31 found.")
+    assert refused(TWO_PARAMETERS, Parameters=[
+        {"ParameterKey": "Value", "UsePreviousValue": True}]) == (
+        "ValidationError: Invalid input for parameter key Value. Cannot specify usePreviousValue "
+        "as true for a parameter key not in the previous template")
+    missing = unique("none")
+    assert refused(plain + f"Parameters: {{N: {{Type: AWS::SSM::Parameter::Name, "
+                   f"Default: {missing}}}}}") == (
+        f"ValidationError: Unable to fetch parameters [{missing}] from parameter store for this "
+        "account.")
+
+
+def test_a_real_template_that_needs_more_leaves_nothing(cfn, unique, shared_materials):
+    """Templates of others: what Tarn lacks is named, and there is no stack afterwards."""
+    folder = shared_materials("conformance/cloudformation/data-platform")
+    for file, lacks in (("production-rds-stack", "AWS::RDS::DBInstance"),
+                        ("production-dms-stack", "AWS::DMS::ReplicationTask"),
+                        ("production-redshift-stack", "AWS::EC2::SecurityGroup")):
+        template = (folder / f"{file}.template.json").read_text()
+        name = unique("real")
+        told = refusal(cfn.create_stack, StackName=name, TemplateBody=template,
+                       Capabilities=["CAPABILITY_NAMED_IAM"])
+        assert told.startswith(
+            "ValidationError: Template format error: Unrecognized resource types: [")
+        assert lacks in told
+        assert not exists(cfn, name)
+
+
+def test_an_update_survives_being_killed(fresh_tarn):
+    """At several moments: no parameter is lost, doubled or left at its former value."""
+    cfn = fresh_tarn.client("cloudformation", retries=5)
+
+    def template(value, count):
+        return "Resources:\n" + "\n".join(
+            f"  P{i}: {{Type: AWS::SSM::Parameter, Properties: {{Type: String, "
+            f"Value: '{value}-{i}'}}}}" for i in range(count))
+
+    cfn.create_stack(StackName="killed", TemplateBody=template(0, 30))
+    assert rest(cfn, "killed") == "CREATE_COMPLETE"
+    for value in range(1, 5):
+        count = 30 + 5 * (value % 2)
+        cfn.update_stack(StackName="killed", TemplateBody=template(value, count))
+        time.sleep(0.02 * value)
+        fresh_tarn.restart(kill=True)
+        assert rest(cfn, "killed") == "UPDATE_COMPLETE"
+        ssm = fresh_tarn.client("ssm")
+        names = [p["Name"] for page in ssm.get_paginator("describe_parameters").paginate()
+                 for p in page["Parameters"]]
+        found = [ssm.get_parameter(Name=name)["Parameter"]["Value"] for name in names]
+        assert sorted(found) == sorted(f"{value}-{i}" for i in range(count))

@@ -77,9 +77,11 @@ const EvaluatedResource* EvaluatedTemplate::resource(std::string_view logical_id
 Template load_template(std::string_view text, const std::vector<ParameterInput>& inputs,
                        const std::vector<ParameterValue>& previous) {
   const Json value = parse_template_text(text);
-  if (!has_loops(value)) return read_template(value);
+  const bool loops = has_loops(value);
+  if (!loops && !has_computed_names(value)) return read_template(value);
   const Template head = read_template_head(value);
   if (!head.has_transform(k_language_extensions)) {
+    if (!loops) return read_template(value);
     fail("Template error: Fn::ForEach needs the transform AWS::LanguageExtensions");
   }
   Template for_values = head;
@@ -106,8 +108,8 @@ Template load_template(std::string_view text, const std::vector<ParameterInput>&
     surroundings.parameters.merge(bound);
   }
   Evaluator evaluator(for_values, surroundings);
-  return read_template(
-      expand_loops(value, [&](const Json& collection) { return evaluator.evaluate(collection); }));
+  const auto evaluate = [&](const Json& function) { return evaluator.evaluate(function); };
+  return read_template(compute_names(expand_loops(value, evaluate), evaluate));
 }
 
 EvaluatedTemplate evaluate_template(const Template& whole, const Surroundings& surroundings) {
@@ -134,6 +136,13 @@ EvaluatedTemplate evaluate_template(const Template& whole, const Surroundings& s
     EvaluatedOutput output{definition.name, definition.description, {}, {}};
     output.value = evaluator.evaluate(definition.value);
     output.export_name = evaluator.evaluate(definition.export_name);
+    const bool list = output.value.is_array();
+    if (list || (output.value.is_object() && !is_function(output.value))) {
+      fail(
+          fmt::format("Template format error: Output {} is malformed. The Value field of every "
+                      "Outputs member must evaluate to a String and not a {}.",
+                      definition.name, list ? "List" : "Map"));
+    }
     check_left_out(out, output.value, unresolved);
     check_left_out(out, output.export_name, unresolved);
     out.outputs.push_back(std::move(output));

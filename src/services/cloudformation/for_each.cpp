@@ -101,6 +101,18 @@ class Expander {
   std::size_t members_ = 0;
 };
 
+// The name in a Ref or Fn::GetAtt, where a function stands for it.
+const Json* computed_name(const Json& value) {
+  const auto name = function_name(value);
+  const Json* at = nullptr;
+  if (name == "Ref") at = &function_argument(value);
+  if (name == "Fn::GetAtt") {
+    const auto* list = function_argument(value).if_array();
+    if (list && !list->empty()) at = &list->front();
+  }
+  return at && is_function(*at) ? at : nullptr;
+}
+
 }  // namespace
 
 Json expand_loops(const Json& value, const std::function<Json(const Json&)>& collection) {
@@ -115,6 +127,39 @@ bool has_loops(const Json& value) {
   return std::any_of(object->begin(), object->end(), [](const auto& member) {
     return member.key().starts_with(k_prefix) || has_loops(member.value());
   });
+}
+
+Json compute_names(const Json& value, const std::function<Json(const Json&)>& evaluate) {
+  if (const auto* list = value.if_array()) {
+    JsonArray out;
+    for (const auto& item : *list) out.push_back(compute_names(item, evaluate));
+    return out;
+  }
+  const auto* object = value.if_object();
+  if (!object) return value;
+  JsonObject out;
+  for (const auto& [key, member] : *object) out[key] = compute_names(member, evaluate);
+  const Json* name = computed_name(value);
+  if (!name) return out;
+  Json text = evaluate(*name);
+  if (!text.is_string()) {
+    throw TemplateError(fmt::format("Template error: the name in {} must be known beforehand",
+                                    function_name(value)));
+  }
+  auto& argument = out.begin()->value();
+  (argument.is_array() ? argument.as_array().front() : argument) = std::move(text);
+  return out;
+}
+
+bool has_computed_names(const Json& value) {
+  if (const auto* list = value.if_array()) {
+    return std::any_of(list->begin(), list->end(), has_computed_names);
+  }
+  const auto* object = value.if_object();
+  if (!object) return false;
+  return computed_name(value) ||
+         std::any_of(object->begin(), object->end(),
+                     [](const auto& member) { return has_computed_names(member.value()); });
 }
 
 }  // namespace tarn::cloudformation

@@ -14,4 +14,9 @@ Json expand_loops(const Json& value, const std::function<Json(const Json&)>& col
 // Whether there is a loop anywhere inside.
 bool has_loops(const Json& value);
 
+// With AWS::LanguageExtensions the names in Ref and Fn::GetAtt may be functions themselves:
+// `evaluate` makes texts of them.
+Json compute_names(const Json& value, const std::function<Json(const Json&)>& evaluate);
+bool has_computed_names(const Json& value);
+
 }  // namespace tarn::cloudformation

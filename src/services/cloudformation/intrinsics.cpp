@@ -86,6 +86,7 @@ Json Evaluator::evaluate(const Json& value) {
   if (is_function(value)) return call(function_name(value), function_argument(value));
   JsonObject out;
   for (const auto& [key, member] : *object) {
+    if (key == "Fn::Transform") return call(key, member);
     if (key.starts_with("Fn::")) {
       fail(fmt::format("Template error: {} must be the only member of its object",
                        std::string_view(key)));

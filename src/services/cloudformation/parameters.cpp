@@ -110,7 +110,13 @@ std::vector<ParameterValue> choose_parameters(const Template& whole,
     const auto* before = find_by_name(previous, definition.name);
     std::optional<std::string> text;
     if (input && input->use_previous_value) {
-      if (before) text = before->text;
+      if (!before) {
+        throw TemplateError(
+            fmt::format("Invalid input for parameter key {}. Cannot specify usePreviousValue as "
+                        "true for a parameter key not in the previous template",
+                        definition.name));
+      }
+      text = before->text;
     } else if (input && input->value) {
       text = input->value;
     } else {

@@ -95,6 +95,9 @@ void CloudFormation::operations(platform::OpTable& t) {
   t.op<ContinueUpdateRollback>(&CloudFormation::continue_rollback)
       .on(&stack_of<ContinueUpdateRollbackInput>)
       .passes_role(k_self, role);
+  t.op<RollbackStack>(&CloudFormation::rollback_stack)
+      .on(&stack_of<RollbackStackInput>)
+      .passes_role(k_self, role);
   t.op<UpdateTerminationProtection>(&CloudFormation::protect)
       .on(&stack_of<UpdateTerminationProtectionInput>);
   t.op<DescribeStacks>(&CloudFormation::describe_stacks).on(&stack_of<DescribeStacksInput>);

@@ -36,6 +36,7 @@ class CloudFormation : public platform::ServiceOf<CloudFormation> {
   DeleteStackOutput delete_stack(Call&, const DeleteStackInput&);
   CancelUpdateStackOutput cancel_update(Call&, const CancelUpdateStackInput&);
   ContinueUpdateRollbackOutput continue_rollback(Call&, const ContinueUpdateRollbackInput&);
+  RollbackStackOutput rollback_stack(Call&, const RollbackStackInput&);
   UpdateTerminationProtectionOutput protect(Call&, const UpdateTerminationProtectionInput&);
 
   // stack_reads.cpp
@@ -155,6 +156,14 @@ void refuse_unsupported(const Input& in) {
   }
   if (in.notification_arns && !in.notification_arns->empty()) refuse("NotificationARNs");
   if (in.resource_types && !in.resource_types->empty()) refuse("ResourceTypes");
+  if constexpr (requires { in.stack_policy_body; }) {
+    if (in.stack_policy_body) refuse("StackPolicyBody");
+    if (in.stack_policy_url) refuse("StackPolicyURL");
+  }
+  if constexpr (requires { in.stack_policy_during_update_body; }) {
+    if (in.stack_policy_during_update_body) refuse("StackPolicyDuringUpdateBody");
+    if (in.stack_policy_during_update_url) refuse("StackPolicyDuringUpdateURL");
+  }
 }
 
 }  // namespace tarn::cloudformation

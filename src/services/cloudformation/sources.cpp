@@ -167,11 +167,18 @@ Task<std::vector<ParameterValue>> look_up_parameters(platform::CallPtr call, Tem
                                                      std::vector<ParameterValue> values) {
   for (auto& value : values) {
     const auto* definition = whole.parameter(value.name);
-    if (!definition || definition->ssm_value_type().empty()) continue;
+    const bool name_only = definition && definition->type == "AWS::SSM::Parameter::Name";
+    if (!definition || (!name_only && definition->ssm_value_type().empty())) continue;
     std::string failure;
     try {
       std::string name = value.text;
-      value.resolved = co_await look_up_ssm(call, std::move(name), false);
+      if (name_only) {
+        JsonObject wanted{{"Name", Json(name)}};
+        Json request(std::move(wanted));
+        co_await call->invoke_json("ssm", "GetParameter", std::move(request));
+      } else {
+        value.resolved = co_await look_up_ssm(call, std::move(name), false);
+      }
     } catch (const aws::ApiError& error) {
       failure = error.code == "ParameterNotFound"
                     ? fmt::format(

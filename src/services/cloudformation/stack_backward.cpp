@@ -74,23 +74,23 @@ bool StackOperation::begin_revert(ResourceRecord& resource) {
       return left.physical_id == resource.former->physical_id;
     });
   };
-  const auto drop_new = [&] {
+  // What is new to the stack is removed as its DeletionPolicy says, a replacement in any case.
+  const auto drop_new = [&](std::string policy) {
     if (!resource.current.exists) return;
     auto made = resource.current;
-    made.deletion_policy = "Delete";
-    made.update_replace_policy = "Delete";
+    made.update_replace_policy = std::move(policy);
     resource.leftovers.push_back(std::move(made));
   };
   switch (resource.step) {
     case Step::creating:
-      drop_new();
+      drop_new(resource.current.deletion_policy);
       resource.current = PhysicalResource();
       resource.step = Step::none;
       save(resource, false);
       return false;
     case Step::replacing:
       keep_former();
-      drop_new();
+      drop_new("Delete");
       resource.current = *resource.former;
       resource.step = Step::none;
       resource.status = "UPDATE_COMPLETE";
@@ -125,7 +125,8 @@ Task<StackOperation::Outcome> StackOperation::step_revert(std::string id) {
   }
   Action action{types_.find(resource.type), Step::reverting,
                 request_for(resource, resource.current)};
-  action.request.previous_properties = vault_.open(resource.former->sealed).properties;
+  action.request.previous_properties =
+      with_stack_tags(resource, *resource.former, vault_.open(resource.former->sealed).properties);
   Result result;
   try {
     Json properties = action.request.properties;

@@ -97,15 +97,29 @@ Task<StackOperation::Outcome> StackOperation::step_forward(std::string id) {
   co_return co_await continued;
 }
 
+// What a failed step left (rollback was disabled) is no start for an update. True: it may have been
+// changed in part, so it is brought into its wanted state whatever is known of it.
+bool StackOperation::forget_failure(ResourceRecord& resource) {
+  const bool failed = resource.status == "UPDATE_FAILED" && resource.former.has_value();
+  const bool replaced = failed && resource.step == Step::replacing;
+  if (resource.current.exists && (resource.status == "CREATE_FAILED" || replaced)) {
+    resource.leftovers.push_back(std::exchange(resource.current, PhysicalResource()));
+  }
+  if (replaced) {
+    std::erase_if(resource.leftovers, [&](const PhysicalResource& left) {
+      return left.physical_id == resource.former->physical_id;
+    });
+  }
+  if (failed) resource.current = *resource.former;
+  return failed && !replaced;
+}
+
 // Decides what is to be done and commits the intention.
 Task<StackOperation::Outcome> StackOperation::begin_forward(std::string id) {
   const auto& wanted = *target_->evaluated.resource(id);
   ResourceRecord resource;
   if (const auto it = resources_.find(id); it != resources_.end()) resource = it->second;
-  // What a failed creation left (rollback was disabled) is no start for an update.
-  if (resource.current.exists && resource.status == "CREATE_FAILED") {
-    resource.leftovers.push_back(std::exchange(resource.current, PhysicalResource()));
-  }
+  const bool again = forget_failure(resource);
   const bool existed = resource.current.exists;
   const PhysicalResource before = resource.current;
   resource.stack_id = stack_id_;
@@ -136,9 +150,10 @@ Task<StackOperation::Outcome> StackOperation::begin_forward(std::string id) {
     resource.step = existed ? Step::updating : Step::creating;
     co_return fail_resource(resource, refusal, existed);
   }
-  if (existed && same_tags && json_equal(old_properties, known.properties)) {
+  if (existed && !again && same_tags && json_equal(old_properties, known.properties)) {
     resource.step = Step::none;
     resource.done = true;
+    if (resource.status == "UPDATE_FAILED") resource.status = "UPDATE_COMPLETE";
     resource.current.deletion_policy = wanted.deletion_policy;
     resource.current.update_replace_policy = wanted.update_replace_policy;
     save(resource, false);
@@ -189,7 +204,8 @@ Task<StackOperation::Outcome> StackOperation::continue_forward(std::string id) {
     } catch (const TemplateError&) {
       // A secret that is gone: the type sees the reference instead of what it stood for.
     }
-    action.request.previous_properties = std::move(former);
+    action.request.previous_properties =
+        with_stack_tags(resource, *resource.former, std::move(former));
   }
   auto performed = perform(std::move(action));
   auto result = co_await performed;

@@ -210,6 +210,29 @@ Task<Json> StackOperation::with_references(Json properties, std::string type) {
   co_return convert_properties(*known, replaced);
 }
 
+// Among a resource's former tags are those that it had from the stack: a type drops what is wanted
+// no more.
+Json StackOperation::with_stack_tags(const ResourceRecord& resource,
+                                     const PhysicalResource& physical, Json properties) const {
+  const auto* type = description(resource.type);
+  if (!type || !find_member(type->schema, "tags") || !properties.is_object()) return properties;
+  auto tags = vault_.open(physical.sealed).tags;
+  if (const Json* own = find_member(properties, "Tags")) {
+    if (const auto* map = own->if_object()) {
+      for (const auto& [key, value] : *map)
+        tags[std::string(key)] = scalar_text(value).value_or("");
+    } else if (const auto* list = own->if_array()) {
+      for (const auto& tag : *list) tags[string_or(tag, "Key")] = string_or(tag, "Value");
+    }
+  }
+  JsonArray list;
+  for (const auto& [key, value] : tags) {
+    list.push_back(JsonObject{{"Key", Json(key)}, {"Value", Json(value)}});
+  }
+  properties.as_object()["Tags"] = std::move(list);
+  return properties;
+}
+
 // A type's exceptions become failures of the resource; only what a restart would cure (cancelled,
 // the store) goes on.
 Task<StackOperation::Result> StackOperation::perform(Action action) {

@@ -79,6 +79,8 @@ class StackOperation {
                                         const PhysicalResource& physical);
   Task<Result> perform(Action action);
   Task<Json> with_references(Json properties, std::string type);
+  Json with_stack_tags(const ResourceRecord& resource, const PhysicalResource& physical,
+                       Json properties) const;
   void save(ResourceRecord& resource, bool tells, const std::string& properties = {});
   const TypeDescription* description(const std::string& type) const;
   Task<void> pause(std::map<std::string, Timestamp> waiting);
@@ -90,6 +92,7 @@ class StackOperation {
   // stack_forward.cpp: create and update.
   Task<void> forward();
   Task<Outcome> step_forward(std::string id);
+  bool forget_failure(ResourceRecord& resource);
   Task<Outcome> begin_forward(std::string id);
   Task<Outcome> continue_forward(std::string id);
   void commit_forward(ResourceRecord resource, Result result);

@@ -130,6 +130,7 @@ Task<UpdateStackOutput> CloudFormation::update_stack(CallPtr call, UpdateStackIn
     if (in.role_arn) stack.role_arn = *in.role_arn;
     stack.identity = write_identity(call->identity());
     stack.on_failure = failure_choice(in);
+    stack.retain_except_on_create = in.retain_except_on_create.value_or(false);
     stack.client_token = token;
     begin_operation(txn, stack, "UPDATE_IN_PROGRESS", "User Initiated");
   });
@@ -206,7 +207,7 @@ ContinueUpdateRollbackOutput CloudFormation::continue_rollback(
   check_role(in.role_arn);
   auto txn = environment_.store.begin(call.scope());
   auto stack = require_stack_for_update(txn, in.stack_name);
-  if (stack.status != "UPDATE_ROLLBACK_FAILED" && stack.status != "UPDATE_FAILED") {
+  if (stack.status != "UPDATE_ROLLBACK_FAILED") {
     throw_validation(
         fmt::format("Stack:{} is in {} state and can not be rolled back.", stack.id, stack.status));
   }
@@ -226,6 +227,31 @@ ContinueUpdateRollbackOutput CloudFormation::continue_rollback(
   submit_job(txn, stack);
   txn.commit();
   return {};
+}
+
+// What failed and was left (DisableRollback) is put back after all, by the same operation.
+RollbackStackOutput CloudFormation::rollback_stack(Call& call, const RollbackStackInput& in) {
+  check_role(in.role_arn);
+  auto txn = environment_.store.begin(call.scope());
+  auto stack = require_stack_for_update(txn, in.stack_name);
+  const auto token = in.client_request_token.value_or("");
+  if (!token.empty() && stack.client_token == token) return {.stack_id = stack.id};
+  const bool created = stack.status == "CREATE_FAILED";
+  if (!created && stack.status != "UPDATE_FAILED") {
+    throw_validation(
+        fmt::format("Stack:{} is in {} state and can not be rolled back.", stack.id, stack.status));
+  }
+  if (in.role_arn) stack.role_arn = *in.role_arn;
+  stack.identity = write_identity(call.identity());
+  stack.client_token = token;
+  stack.retain_except_on_create = in.retain_except_on_create.value_or(false);
+  stack.skipped.clear();
+  set_status(txn, stack, created ? "ROLLBACK_IN_PROGRESS" : "UPDATE_ROLLBACK_IN_PROGRESS",
+             "User Initiated", call.now());
+  txn.put(stack);
+  submit_job(txn, stack);
+  txn.commit();
+  return {.stack_id = stack.id};
 }
 
 UpdateTerminationProtectionOutput CloudFormation::protect(

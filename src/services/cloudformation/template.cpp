@@ -14,6 +14,7 @@ constexpr std::size_t k_resources_max = 500;
 constexpr std::size_t k_parameters_max = 200;
 constexpr std::size_t k_outputs_max = 200;
 constexpr std::size_t k_mappings_max = 200;
+constexpr std::size_t k_description_bytes_max = 1024;
 
 [[noreturn]] void fail(std::string message) { throw TemplateError(std::move(message)); }
 
@@ -466,6 +467,10 @@ Template read_template(const Json& value) {
       fail("Template format error: Every Description member must be a string.");
     }
     out.description = scalar(*description);
+    if (out.description.size() > k_description_bytes_max) {
+      fail(fmt::format("Template format error: 'Description' length is greater than {}.",
+                       k_description_bytes_max));
+    }
   }
   if (const Json* metadata = find_member(value, "Metadata")) out.metadata = *metadata;
   out.mappings = section(value, "Mappings");
