@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import io
 import json
 import threading
@@ -60,6 +61,12 @@ def run(client, machine_arn, given=None, **more):
 
 def kinds(client, arn):
     return [e["type"] for e in client.get_execution_history(executionArn=arn)["events"]]
+
+
+def kinds_of_all(client, arn):
+    pages = client.get_paginator("get_execution_history").paginate(
+        executionArn=arn, PaginationConfig={"PageSize": 1000})
+    return [event["type"] for page in pages for event in page["events"]]
 
 
 def code_of(error):
@@ -174,6 +181,17 @@ def test_starting_again_with_a_running_name_gives_the_same_execution(tarn, machi
     done = sfn.describe_execution(executionArn=first["executionArn"])
     assert (done["status"], done["error"], done["cause"]) == ("ABORTED", "Enough", "for today")
     assert kinds(sfn, first["executionArn"])[-1] == "ExecutionAborted"
+
+
+def test_a_token_of_nowhere_is_refused(tarn, machine):
+    sfn = tarn.client("stepfunctions")
+    arn = machine({"A": {"Type": "Succeed"}})
+    for call in (sfn.list_state_machines, sfn.list_activities,
+                 lambda **more: sfn.list_executions(stateMachineArn=arn, **more),
+                 lambda **more: sfn.list_state_machine_versions(stateMachineArn=arn, **more)):
+        with pytest.raises(botocore.exceptions.ClientError) as error:
+            call(nextToken="bm9uc2Vuc2U=")
+        assert code_of(error) == "InvalidToken"
 
 
 def test_a_wait_takes_its_time_and_a_machine_can_time_out(tarn, machine):
@@ -538,12 +556,44 @@ def test_what_happens_is_logged(tarn, machine, unique, kind):
     assert next(line for line in lines if line["id"] == "1")["details"]["input"] == '{"n":1}'
 
 
+def test_a_step_of_thousands_of_events_is_logged_whole(tarn, machine, unique):
+    sfn, logs = tarn.client("stepfunctions"), tarn.client("logs")
+    group = unique("/states/large")
+    logs.create_log_group(logGroupName=group)
+    arn = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0]["arn"]
+    made = machine({"M": {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": {
+        "StartAt": "P", "States": {"P": {"Type": "Pass", "Result": 1, "End": True}}},
+        "ResultPath": None, "End": True}},
+        loggingConfiguration={
+            "level": "ALL", "includeExecutionData": True,
+            "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": arn}}]})
+    # 11,000 lines, some of which are too long for their data.
+    done = run(sfn, made, {"items": [0] * 2750, "long": '"' * 90_000})
+    assert done["status"] == "SUCCEEDED"
+    count = len(kinds_of_all(sfn, done["executionArn"]))
+    lines, end = [], time.time() + 20
+    while len(lines) < count and time.time() < end:
+        lines = [json.loads(event["message"])
+                 for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+                 for event in page["events"]]
+    assert sorted(int(line["id"]) for line in lines) == list(range(1, count + 1))
+    first = next(line for line in lines if line["id"] == "1")
+    assert first["details"]["inputDetails"] == {"truncated": True}
+    assert "input" not in first["details"]
+
+
 def test_a_large_map_ends_with_all_its_results(tarn, machine):
     sfn = tarn.client("stepfunctions")
     arn = machine({"M": {"Type": "Map", "End": True, "ItemProcessor": {
         "StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}}})
     done = run(sfn, arn, list(range(3000)))
     assert json.loads(done["output"]) == list(range(3000))
+    # Its one step wrote thousands of events: pages begin anywhere among them.
+    for reverse in (False, True):
+        ids = [event["id"] for page in sfn.get_paginator("get_execution_history").paginate(
+            executionArn=done["executionArn"], reverseOrder=reverse,
+            PaginationConfig={"PageSize": 777}) for event in page["events"]]
+        assert ids == sorted(range(1, len(ids) + 1), reverse=reverse) and len(ids) > 12000
 
 
 def test_an_endless_loop_ends_at_the_limit_of_its_history(tarn, machine):
@@ -605,6 +655,42 @@ def test_executions_go_on_after_a_kill(fresh_tarn, unique):
         entered = [(e["previousEventId"], e["stateEnteredEventDetails"]["name"])
                    for e in events if "stateEnteredEventDetails" in e]
         assert len(entered) == len(set(entered)), "a state was entered twice"
+
+
+@pytest.mark.destructive
+def test_who_comes_first_after_a_kill_is_not_told_that_the_task_is_gone(fresh_tarn):
+    """Tokens and stops are taken before their executions' turn to be resumed has come."""
+    server = fresh_tarn
+    sfn, sqs = server.client("stepfunctions"), server.client("sqs")
+    role = make_role(server, "role")
+    queue = sqs.create_queue(QueueName="tokens")["QueueUrl"]
+    arn = sfn.create_state_machine(name="m", roleArn=role, definition=json.dumps({
+        "StartAt": "T", "States": {"T": {
+            "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            "Parameters": {"QueueUrl": queue, "MessageBody": {"token.$": "$$.Task.Token",
+                                                              "id.$": "$$.Execution.Id"}},
+            "End": True}}}))["stateMachineArn"]
+    count = 2000
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: sfn.start_execution(stateMachineArn=arn), range(count)))
+    waiting = []
+    while len(waiting) < count:
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10,
+                                           WaitTimeSeconds=5)["Messages"]:
+            waiting.append(json.loads(message["Body"]))
+    # They are resumed in the order of their names: these come last.
+    waiting = sorted(waiting, key=lambda each: each["id"], reverse=True)[:60]
+    for each in waiting:  # a token is waited for once its request has been noted
+        while "TaskSubmitted" not in kinds(sfn, each["id"]):
+            time.sleep(0.01)
+    server.restart(kill=True)
+    for each in waiting[:30]:
+        sfn.send_task_success(taskToken=each["token"], output="1")
+    for each in waiting[30:]:
+        sfn.stop_execution(executionArn=each["id"])
+    states = [finish(sfn, each["id"])["status"] for each in waiting]
+    assert states == ["SUCCEEDED"] * 30 + ["ABORTED"] * 30
+    assert all(kinds(sfn, each["id"]).count("ExecutionStarted") == 1 for each in waiting)
 
 
 @pytest.mark.destructive

@@ -3,6 +3,8 @@
 // through the outbox, in the commit that stores what they tell of.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "aws/error.hpp"
 #include "base/strings.hpp"
 #include "platform/registry.hpp"
@@ -11,6 +13,11 @@
 namespace tarn::stepfunctions {
 namespace {
 
+// PutLogEvents takes 10,000 lines, 1 MiB in all, and 256 KiB each.
+constexpr std::size_t k_lines_max = 2000;
+constexpr std::size_t k_batch_bytes_max = 768 * 1024;
+constexpr std::size_t k_line_bytes_max = 256 * 1024 - 26;
+
 bool is_logged(std::string_view level, asl::HistoryType type) {
   if (level == "ALL") return true;
   const auto name = asl::history_type_name(type);
@@ -18,6 +25,15 @@ bool is_logged(std::string_view level, asl::HistoryType type) {
       name.ends_with("Failed") || name.ends_with("TimedOut") || name.ends_with("Aborted");
   if (level == "ERROR") return failure;
   return level == "FATAL" && failure && name.starts_with("Execution");
+}
+
+// Data that does not fit into a line is left out, and said to be.
+void cut(JsonObject& details) {
+  for (const char* key : {"input", "output", "parameters"}) {
+    if (!details.contains(key)) continue;
+    details.stable_erase(key);
+    details[std::string(key) + "Details"] = JsonObject{{"truncated", true}};
+  }
 }
 
 // As AWS writes an event into a log: numbers as text, the details under one name.
@@ -29,11 +45,15 @@ std::string line_of(const asl::HistoryEvent& event, const std::string& arn, bool
   }
   JsonObject out{{"id", std::to_string(event.id)},
                  {"type", asl::history_type_name(event.type)},
-                 {"details", std::move(details)},
+                 {"details", details},
                  {"redrive_count", "0"},
                  {"previous_event_id", std::to_string(event.previous)},
                  {"event_timestamp", std::to_string(to_millis(event.time))},
                  {"execution_arn", arn}};
+  std::string line = dump_json(Json(out));
+  if (line.size() <= k_line_bytes_max) return line;
+  cut(details.get_object());
+  out["details"] = std::move(details);
   return dump_json(Json(std::move(out)));
 }
 
@@ -59,20 +79,28 @@ void StepFunctions::log_events(kernel::Txn& txn, const ExecutionRecord& record,
   if (level == "OFF" || group.empty()) return;
   const Json* include = find_member(record.logging, "includeExecutionData");
   const bool data = include && include->is_bool() && include->get_bool();
+  const std::string stream =
+      fmt::format("states/{}/{}", record.machine, iso8601(record.start).substr(0, 10));
   JsonArray lines;
+  std::size_t bytes = 0;
+  const auto send = [&] {
+    if (lines.empty()) return;
+    JsonObject payload{{"account", txn.scope().account},
+                       {"region", txn.scope().region},
+                       {"group", group},
+                       {"stream", stream},
+                       {"lines", std::exchange(lines, {})}};
+    txn.emit({k_log_topic, group, dump_json(Json(std::move(payload)))});
+    bytes = 0;
+  };
   for (const auto& event : events) {
     if (!is_logged(level, event.type)) continue;
-    lines.push_back(JsonObject{{"timestamp", to_millis(event.time)},
-                               {"message", line_of(event, record.arn, data)}});
+    std::string line = line_of(event, record.arn, data);
+    if (lines.size() == k_lines_max || bytes + line.size() > k_batch_bytes_max) send();
+    bytes += line.size();
+    lines.push_back(JsonObject{{"timestamp", to_millis(event.time)}, {"message", std::move(line)}});
   }
-  if (lines.empty()) return;
-  JsonObject payload{
-      {"account", txn.scope().account},
-      {"region", txn.scope().region},
-      {"group", group},
-      {"stream", fmt::format("states/{}/{}", record.machine, iso8601(record.start).substr(0, 10))},
-      {"lines", std::move(lines)}};
-  txn.emit({k_log_topic, group, dump_json(Json(std::move(payload)))});
+  send();
 }
 
 Task<void> StepFunctions::deliver_logs(kernel::Delivery delivery) {
