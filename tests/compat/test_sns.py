@@ -15,6 +15,7 @@ import urllib.request
 import pytest
 from botocore.exceptions import ClientError
 
+from support.refusals import refused
 from support.server import until
 
 
@@ -339,6 +340,126 @@ def test_subscriptions_are_listed(sns, topic, inbox):
     every = [s for page in pages for s in page["Subscriptions"]]
     assert {"SubscriptionArn": subscription, "TopicArn": arn, "Protocol": "sqs",
             "Endpoint": queue_arn} in [{k: v for k, v in s.items() if k != "Owner"} for s in every]
+
+
+def test_topics_take_what_terraform_sets_at_creation(sns, topic):
+    """aws_sns_topic sets the five sample rates to 0 after each creation."""
+    arn = topic()
+    for protocol in ("Application", "Firehose", "HTTP", "Lambda", "SQS"):
+        sns.set_topic_attributes(TopicArn=arn, AttributeValue="0",
+                                 AttributeName=f"{protocol}SuccessFeedbackSampleRate")
+    role = "arn:aws:iam::000000000000:role/feedback"
+    sns.set_topic_attributes(TopicArn=arn, AttributeName="SQSFailureFeedbackRoleArn",
+                             AttributeValue=role)
+    shown = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+    assert shown["SQSFailureFeedbackRoleArn"] == role
+    assert shown["LambdaSuccessFeedbackSampleRate"] == "0"
+    for name, value in (("SQSSuccessFeedbackSampleRate", "101"), ("SQSFeedback", "1")):
+        with refused("InvalidParameter", status=400):
+            sns.set_topic_attributes(TopicArn=arn, AttributeName=name, AttributeValue=value)
+
+
+def test_a_topic_may_take_larger_messages(sns, sqs, topic, inbox):
+    arn = topic(MaximumMessageSize="1048576")
+    url, queue_arn = inbox(arn)
+    sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn,
+                  Attributes={"RawMessageDelivery": "true"})
+    sns.publish(TopicArn=arn, Message="x" * 500_000)
+    assert len(take(sqs, url)[0]["Body"]) == 500_000
+    with refused("InvalidParameter", "Message too long"):
+        sns.publish(TopicArn=topic(), Message="x" * 262_145)
+    with refused("InvalidParameter", "MaximumMessageSize"):
+        topic(MaximumMessageSize="1")
+
+
+def test_subjects_are_text_without_control_characters(sns, sqs, topic, inbox):
+    arn = topic()
+    url, queue_arn = inbox(arn)
+    sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
+    sns.publish(TopicArn=arn, Message="x", Subject="Grüße " + "ü" * 94)
+    assert json.loads(take(sqs, url)[0]["Body"])["Subject"].startswith("Grüße")
+    for subject in ("a\nb", "x" * 101, " x", ""):
+        with refused("InvalidParameter", "Invalid parameter: Subject"):
+            sns.publish(TopicArn=arn, Message="x", Subject=subject)
+
+
+def test_a_dead_letter_is_raw_where_delivery_is(sns, sqs, topic, inbox):
+    arn = topic()
+    _, refusing = inbox(arn, allowed=False)
+    dead, dead_arn = inbox(arn)
+    sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=refusing, Attributes={
+        "RawMessageDelivery": "true",
+        "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead_arn})})
+    text = {"DataType": "String", "StringValue": "v"}
+    sns.publish(TopicArn=arn, Message="raw", MessageAttributes={"a": text})
+    [message] = take(sqs, dead)
+    assert message["Body"] == "raw" and message["MessageAttributes"]["a"] == text
+    assert "AccessDenied" in message["MessageAttributes"]["ErrorMessage"]["StringValue"]
+    # Ten attributes leave no room for the reason; eleven do not fit at all.
+    for count in (10, 11):
+        sns.publish(TopicArn=arn, Message="full", MessageAttributes={
+            f"a{i}": text for i in range(count)})
+        [message] = take(sqs, dead)
+        if count == 10:
+            assert message["Body"] == "full" and len(message["MessageAttributes"]) == 10
+        else:
+            assert json.loads(message["Body"])["Message"] == "full"
+
+
+def test_groups_of_standard_topics_reach_standard_queues(sns, sqs, topic, inbox):
+    arn = topic()
+    url, queue_arn = inbox(arn)
+    sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
+    sns.publish(TopicArn=arn, Message="x", MessageGroupId="tenant-1")
+    assert take(sqs, url)[0]["Attributes"]["MessageGroupId"] == "tenant-1"
+    with refused("InvalidParameter", "MessageGroupId"):
+        sns.publish(TopicArn=arn, Message="x", MessageGroupId="a b")
+
+
+def test_duplicates_may_be_counted_per_group(sns, topic, unique):
+    per_group = topic(unique("topic") + ".fifo", FifoTopic="true",
+                      ContentBasedDeduplication="true", FifoThroughputScope="MessageGroup")
+    per_topic = topic(unique("topic") + ".fifo", FifoTopic="true",
+                      ContentBasedDeduplication="true")
+
+    def numbers(arn):
+        return [sns.publish(TopicArn=arn, Message="same", MessageGroupId=group)["SequenceNumber"]
+                for group in ("a", "b", "a")]
+
+    first, second, third = numbers(per_group)
+    assert first == third != second
+    assert len(set(numbers(per_topic))) == 1
+    with refused("InvalidParameter"):
+        topic(unique("topic") + ".fifo", FifoTopic="true", FifoThroughputScope="Everything")
+
+
+def test_filter_policies_that_could_never_match_are_refused(sns, topic, inbox):
+    arn = topic()
+    _, queue_arn = inbox(arn)
+
+    def subscribe(policy, **more):
+        return sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn, Attributes={
+            "FilterPolicy": json.dumps(policy), **more})["SubscriptionArn"]
+
+    nested = {"order": {"kind": ["new"]}}
+    with refused("InvalidParameter", "does not support nested filter policy"):
+        subscribe(nested)
+    with refused("InvalidParameter", "Filter policy can not have more than 5 keys"):
+        subscribe({f"k{i}": ["x"] for i in range(6)})
+    subscription = subscribe(nested, FilterPolicyScope="MessageBody")
+    with refused("InvalidParameter", "does not support nested filter policy"):
+        sns.set_subscription_attributes(SubscriptionArn=subscription,
+                                        AttributeName="FilterPolicyScope",
+                                        AttributeValue="MessageAttributes")
+
+
+def test_batches_and_permissions_are_checked(sns, topic):
+    arn = topic()
+    with refused("InvalidBatchEntryId", "doesn't abide by the specification"):
+        sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=[{"Id": "a b", "Message": "x"}])
+    with refused("InvalidParameter", "Policy statement action out of service scope!"):
+        sns.add_permission(TopicArn=arn, Label="l", AWSAccountId=["111111111111"],
+                           ActionName=["SendMessage"])
 
 
 def test_an_undelivered_message_survives_kill_minus_nine(fresh_tarn, hook):

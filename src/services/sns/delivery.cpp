@@ -15,6 +15,7 @@
 namespace tarn::sns {
 namespace {
 
+constexpr std::size_t k_queue_attributes_max = 10;
 constexpr int k_attempts_max = 20;  // over about a quarter of an hour
 
 bool is_passing(const aws::ApiError& error) {
@@ -30,6 +31,25 @@ std::string attribute_or(const SubscriptionRecord& subscription, const char* nam
                          const char* fallback) {
   const auto found = subscription.attributes.find(name);
   return found == subscription.attributes.end() ? fallback : found->second;
+}
+
+// As SQS's SendMessage takes them.
+JsonObject queue_attributes(const Published& message) {
+  JsonObject attributes;
+  for (const auto& [name, attribute] : message.attributes) {
+    const bool binary = attribute.type.starts_with("Binary");
+    attributes[name] = JsonObject{{"DataType", attribute.type},
+                                  {binary ? "BinaryValue" : "StringValue",
+                                   binary ? to_base64(attribute.value) : attribute.value}};
+  }
+  return attributes;
+}
+
+// FIFO queues need it; standard ones use the group to be fair.
+void add_group(const Published& message, const aws::Arn& queue, JsonObject& input) {
+  if (message.group.empty()) return;
+  input["MessageGroupId"] = message.group;
+  if (queue.resource.ends_with(".fifo")) input["MessageDeduplicationId"] = message.dedup_id;
 }
 
 aws::Arn endpoint_arn(const SubscriptionRecord& subscription) {
@@ -112,22 +132,13 @@ Task<void> Deliveries::to_queue(PendingDelivery pending, SubscriptionRecord subs
   JsonObject message{{"QueueUrl", queue_url(arn)}};
   if (raw) {
     message["MessageBody"] = body;
-    JsonObject attributes;
-    for (const auto& [name, attribute] : pending.message.attributes) {
-      const bool binary = attribute.type.starts_with("Binary");
-      attributes[name] = JsonObject{{"DataType", attribute.type},
-                                    {binary ? "BinaryValue" : "StringValue",
-                                     binary ? to_base64(attribute.value) : attribute.value}};
-    }
+    JsonObject attributes = queue_attributes(pending.message);
     if (!attributes.empty()) message["MessageAttributes"] = std::move(attributes);
   } else {
     message["MessageBody"] =
         dump_json(envelope(pending.message, body, links(pending, subscription)));
   }
-  if (!pending.message.group.empty() && arn.resource.ends_with(".fifo")) {
-    message["MessageGroupId"] = pending.message.group;
-    message["MessageDeduplicationId"] = pending.message.dedup_id;
-  }
+  add_group(pending.message, arn, message);
   Json input = std::move(message);
   co_await call(pending, arn.region)->invoke_json("sqs", "SendMessage", std::move(input));
 }
@@ -227,16 +238,25 @@ Task<void> Deliveries::dead_letter(PendingDelivery pending, SubscriptionRecord s
   if (policy.empty()) co_return;
   const auto arn = aws::Arn::parse(string_or(parse_json(policy), "deadLetterTargetArn"));
   if (!arn) co_return;
-  const std::string body = body_for(pending.message, subscription.protocol);
-  JsonObject message{
-      {"QueueUrl", queue_url(*arn)},
-      {"MessageBody", dump_json(envelope(pending.message, body, links(pending, subscription)))},
-      {"MessageAttributes",
-       JsonObject{{"ErrorMessage", JsonObject{{"DataType", "String"}, {"StringValue", reason}}}}}};
-  if (!pending.message.group.empty() && arn->resource.ends_with(".fifo")) {
-    message["MessageGroupId"] = pending.message.group;
-    message["MessageDeduplicationId"] = pending.message.dedup_id;
+  const bool raw = attribute_or(subscription, "RawMessageDelivery", "false") == "true";
+  std::string body = body_for(pending.message, subscription.protocol);
+  JsonObject attributes;
+  if (raw) {
+    attributes = queue_attributes(pending.message);
+  } else {
+    body = dump_json(envelope(pending.message, body, links(pending, subscription)));
   }
+  // The message matters more than why it failed: SQS takes ten attributes.
+  if (attributes.size() < k_queue_attributes_max) {
+    attributes["ErrorMessage"] = JsonObject{{"DataType", "String"}, {"StringValue", reason}};
+  } else if (attributes.size() > k_queue_attributes_max) {
+    body = dump_json(envelope(pending.message, body, links(pending, subscription)));
+    attributes.clear();
+  }
+  JsonObject message{{"QueueUrl", queue_url(*arn)},
+                     {"MessageBody", body},
+                     {"MessageAttributes", std::move(attributes)}};
+  add_group(pending.message, *arn, message);
   Json input = std::move(message);
   try {
     co_await call(pending, arn->region)->invoke_json("sqs", "SendMessage", std::move(input));

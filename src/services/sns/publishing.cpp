@@ -13,12 +13,22 @@
 namespace tarn::sns {
 namespace {
 
-constexpr std::size_t k_message_bytes_max = 256 * 1024;
+constexpr std::size_t k_message_bytes_max = 256 * 1024;  // unless the topic says otherwise
 constexpr std::size_t k_batch_max = 10;
 constexpr auto k_dedup_window = std::chrono::minutes(5);
 
 InvalidParameterException invalid(std::string text) {
   return InvalidParameterException("Invalid parameter: " + std::move(text));
+}
+
+std::size_t message_bytes_max(const TopicRecord& topic) {
+  return parse_uint(topic_attribute(topic, "MaximumMessageSize")).value_or(k_message_bytes_max);
+}
+
+bool valid_token(const std::string& text) {
+  return !text.empty() && text.size() <= 128 &&
+         std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c > 0x20 && c < 0x7f; });
 }
 
 std::map<std::string, MessageAttribute> checked_attributes(
@@ -52,9 +62,13 @@ std::map<std::string, MessageAttribute> checked_attributes(
 
 void check_subject(const std::optional<std::string>& subject) {
   if (!subject) return;
-  const bool plain = !subject->empty() && subject->size() <= 100 &&
-                     std::all_of(subject->begin(), subject->end(),
-                                 [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
+  // UTF-8 without control characters; its length is counted in characters.
+  const auto characters =
+      std::count_if(subject->begin(), subject->end(), [](char c) { return (c & 0xC0) != 0x80; });
+  const bool plain = characters > 0 && characters <= 100 && is_valid_utf8(*subject) &&
+                     std::all_of(subject->begin(), subject->end(), [](char c) {
+                       return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
+                     });
   if (!plain || subject->front() == ' ') throw invalid("Subject");
 }
 
@@ -88,7 +102,7 @@ Sns::Posted Sns::post(Txn& txn, Call& call, const TopicRecord& topic, const Mess
   for (const auto& [name, attribute] : published.attributes) {
     size += name.size() + attribute.type.size() + attribute.value.size();
   }
-  if (size > k_message_bytes_max) throw invalid("Message too long");
+  if (size > message_bytes_max(topic)) throw invalid("Message too long");
   check_subject(message.subject);
   check_structure(message.message_structure, message.message);
   published.topic_arn = topic_arn(txn.scope(), topic.name);
@@ -99,13 +113,13 @@ Sns::Posted Sns::post(Txn& txn, Call& call, const TopicRecord& topic, const Mess
   published.time = call.now();
   published.signature_version = topic_attribute(topic, "SignatureVersion", "1");
   published.group = message.message_group_id.value_or("");
+  if (message.message_group_id && !valid_token(published.group)) throw invalid("MessageGroupId");
   if (!topic.fifo()) {
     if (message.message_deduplication_id) {
       throw invalid(
           "MessageDeduplicationId Reason: The request includes MessageDeduplicationId "
           "parameter that is not valid for this topic type");
     }
-    published.group.clear();
     fan_out(txn, topic, published);
     return {published.id, std::nullopt};
   }
@@ -114,6 +128,7 @@ Sns::Posted Sns::post(Txn& txn, Call& call, const TopicRecord& topic, const Mess
   }
   if (message.message_deduplication_id) {
     published.dedup_id = *message.message_deduplication_id;
+    if (!valid_token(published.dedup_id)) throw invalid("MessageDeduplicationId");
   } else if (topic_attribute(topic, "ContentBasedDeduplication") == "true") {
     published.dedup_id = aws::sha256_hex(message.message);
   } else {
@@ -121,20 +136,45 @@ Sns::Posted Sns::post(Txn& txn, Call& call, const TopicRecord& topic, const Mess
         "The topic should either have ContentBasedDeduplication enabled or "
         "MessageDeduplicationId provided explicitly");
   }
-  const auto known = txn.find_for_update<DedupRecord>(topic.name, published.dedup_id);
+  return post_in_order(txn, topic, std::move(published));
+}
+
+// A FIFO topic's way: not what was seen within five minutes, and each with its number.
+Sns::Posted Sns::post_in_order(Txn& txn, const TopicRecord& topic, Published published) {
+  const bool per_group = topic_attribute(topic, "FifoThroughputScope") == "MessageGroup";
+  const std::string key =
+      per_group ? published.group + "\n" + published.dedup_id : published.dedup_id;
+  const auto known = txn.find_for_update<DedupRecord>(topic.name, key);
   if (known && known->sent + k_dedup_window > published.time) {
     return {known->message_id, known->sequence};
   }
+  if (known) txn.erase<DedupTime>(topic.name, known->sent, key);
   // Its lock also makes the order of commits the order of the topic.
   auto counter = txn.find_for_update<SequenceRecord>(topic.name)
                      .value_or(SequenceRecord{topic.name, 10'000'000'000'000'000'000ULL - 1});
   ++counter.last;
   txn.put(counter);
   published.sequence = fmt::format("{:020}", counter.last);
-  txn.put(DedupRecord{topic.name, published.dedup_id, published.id, published.sequence,
-                      published.time});
+  txn.put(DedupRecord{topic.name, key, published.id, published.sequence, published.time});
+  txn.put(DedupTime{topic.name, key, published.time});
+  forget_old_dedup(txn, topic.name, published.time);
   fan_out(txn, topic, published);
   return {published.id, published.sequence};
+}
+
+// Each message clears away two ids whose window is over: the table stays as small as the traffic.
+void Sns::forget_old_dedup(Txn& txn, const std::string& topic, Timestamp now) {
+  std::vector<DedupTime> old;
+  txn.scan<DedupTime>(kernel::Key(topic), {.limit = 2}, [&](DedupTime& row, const std::string&) {
+    if (row.sent + k_dedup_window > now) return false;
+    old.push_back(std::move(row));
+    return true;
+  });
+  for (const auto& row : old) {
+    txn.erase<DedupTime>(topic, row.sent, row.id);
+    const auto record = txn.find_for_update<DedupRecord>(topic, row.id);
+    if (record && record->sent == row.sent) txn.erase<DedupRecord>(topic, row.id);
+  }
 }
 
 void Sns::fan_out(Txn& txn, const TopicRecord& topic, Published published) {
@@ -162,8 +202,9 @@ void Sns::fan_out(Txn& txn, const TopicRecord& topic, Published published) {
           signer_.sign(text_to_sign(published, body_for(published, receiver.protocol)),
                        published.signature_version);
     }
+    // Only FIFO topics number their messages and keep their order.
     const std::string order =
-        published.group.empty() ? std::string() : receiver.id + "/" + published.group;
+        published.sequence.empty() ? std::string() : receiver.id + "/" + published.group;
     txn.emit({Deliveries::k_topic, order, kernel::encode_record(pending)});
   }
 }
@@ -198,18 +239,26 @@ PublishBatchOutput Sns::publish_batch(Call& call, const PublishBatchInput& in) {
   std::size_t bytes = 0;
   for (const auto& entry : entries) {
     bytes += entry.message.size();
+    const bool plain = !entry.id.empty() && entry.id.size() <= 80 &&
+                       std::all_of(entry.id.begin(), entry.id.end(), [](unsigned char c) {
+                         return std::isalnum(c) || c == '-' || c == '_';
+                       });
+    if (!plain) {
+      throw InvalidBatchEntryIdException(
+          "The Id of a batch entry in a batch request doesn't abide by the specification.");
+    }
     if (!ids.insert(entry.id).second) {
       throw BatchEntryIdsNotDistinctException(
           "Two or more batch entries in the request have the same Id.");
     }
   }
-  if (bytes > k_message_bytes_max) {
-    throw BatchRequestTooLongException(
-        "The length of all the messages put together is more than the limit.");
-  }
   const auto at = TopicAddress::parse(in.topic_arn, "TopicArn");
   Txn txn = store_.begin(at.scope);
   const auto topic = require_topic(txn, at.topic, false);
+  if (bytes > message_bytes_max(topic)) {
+    throw BatchRequestTooLongException(
+        "The length of all the messages put together is more than the limit.");
+  }
   PublishBatchOutput out;
   auto& good = out.successful.emplace();
   auto& bad = out.failed.emplace();

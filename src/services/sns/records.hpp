@@ -71,6 +71,15 @@ struct DedupRecord {
   void fields(auto& f) { f(topic, id, message_id, sequence, sent); }
 };
 
+// The same by time, so that old ones are found from the front.
+struct DedupTime {
+  static constexpr kernel::RecordKind k_kind{"sns", "dedup-time", 1, kernel::Family::queues};
+  std::string topic, id;
+  Timestamp sent{};
+  auto key() const { return kernel::Key(topic, sent, id); }
+  void fields(auto& f) { f(topic, id, sent); }
+};
+
 // Counts a FIFO topic's messages.
 struct SequenceRecord {
   static constexpr kernel::RecordKind k_kind{"sns", "sequence", 1};

@@ -61,6 +61,8 @@ class Sns : public platform::ServiceOf<Sns> {
   };
   template <class Message>
   Posted post(Txn& txn, Call& call, const TopicRecord& topic, const Message& message);
+  Posted post_in_order(Txn& txn, const TopicRecord& topic, Published published);
+  static void forget_old_dedup(Txn& txn, const std::string& topic, Timestamp now);
   void fan_out(Txn& txn, const TopicRecord& topic, Published published);
 
   platform::Environment& environment_;
@@ -82,5 +84,7 @@ std::string topic_attribute(const TopicRecord& topic, const std::string& name,
                             const std::string& fallback = {});
 // Throws InvalidParameter.
 void check_subscription_attribute(const std::string& name, const std::string& value);
+// A policy on attributes is flat; one on the body may be nested. Throws InvalidParameter.
+void check_filter_scope(const std::map<std::string, std::string>& attributes);
 
 }  // namespace tarn::sns

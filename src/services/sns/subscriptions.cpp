@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t k_page = 100;
 constexpr std::size_t k_token_digits = 128;
+constexpr std::size_t k_filter_keys_max = 5;
 
 InvalidParameterException invalid(std::string text) {
   return InvalidParameterException("Invalid parameter: " + std::move(text));
@@ -45,7 +46,7 @@ void check_endpoint(const std::string& protocol, const std::string& endpoint, bo
     }
     if (!fifo && arn->resource.ends_with(".fifo")) {
       throw invalid(
-          "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to "
+          "Endpoint Reason: FIFO SQS Queues can not be subscribed to "
           "standard SNS topics");
     }
   } else if (protocol.starts_with("http")) {
@@ -112,6 +113,21 @@ void check_subscription_attribute(const std::string& name, const std::string& va
   }
 }
 
+void check_filter_scope(const std::map<std::string, std::string>& attributes) {
+  const auto policy = attributes.find("FilterPolicy");
+  const auto scope = attributes.find("FilterPolicyScope");
+  if (policy == attributes.end() || policy->second.empty()) return;
+  const Json parsed = parse_json(policy->second);
+  if (parsed.as_object().size() > k_filter_keys_max) {
+    throw invalid("FilterPolicy: Filter policy can not have more than 5 keys");
+  }
+  if (scope != attributes.end() && scope->second == "MessageBody") return;
+  for (const auto& [name, value] : parsed.as_object()) {
+    if (!value.is_object()) continue;
+    throw invalid("Filter policy scope MessageAttributes does not support nested filter policy");
+  }
+}
+
 // The same endpoint again is the same subscription.
 SubscribeOutput Sns::subscribe(Call& call, const SubscribeInput& in) {
   const auto at = TopicAddress::parse(in.topic_arn, "TopicArn");
@@ -122,6 +138,7 @@ SubscribeOutput Sns::subscribe(Call& call, const SubscribeInput& in) {
   check_endpoint(in.protocol, endpoint, topic.fifo());
   const auto attributes = in.attributes.value_or(std::map<std::string, std::string>{});
   for (const auto& [name, value] : attributes) check_subscription_attribute(name, value);
+  check_filter_scope(attributes);
   const bool show_arn = in.return_subscription_arn.value_or(false);
   const auto answer = [&](const SubscriptionRecord& subscription) {
     const bool ready = subscription.confirmed || show_arn;
@@ -279,6 +296,7 @@ SetSubscriptionAttributesOutput Sns::set_subscription_attributes(
   } else {
     row->attributes[in.attribute_name] = value;
   }
+  check_filter_scope(row->attributes);
   txn.put(*row);
   txn.commit();
   return {};

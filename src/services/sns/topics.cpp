@@ -16,10 +16,28 @@ constexpr std::size_t k_page = 100;
 
 const std::set<std::string, std::less<>>& settable() {
   static const std::set<std::string, std::less<>> k_names = {
-      "DisplayName",        "Policy",        "DeliveryPolicy", "KmsMasterKeyId",
-      "SignatureVersion",   "TracingConfig", "FifoTopic",      "ContentBasedDeduplication",
-      "FifoThroughputScope"};
+      "DisplayName",         "Policy",
+      "DeliveryPolicy",      "KmsMasterKeyId",
+      "SignatureVersion",    "TracingConfig",
+      "FifoTopic",           "ContentBasedDeduplication",
+      "FifoThroughputScope", "MaximumMessageSize"};
   return k_names;
+}
+
+// "SQSSuccessFeedbackSampleRate" and its like: what AWS would log of deliveries. Kept and shown.
+bool is_feedback(std::string_view name) {
+  for (const std::string_view protocol : {"HTTP", "Firehose", "Lambda", "Application", "SQS"}) {
+    if (!name.starts_with(protocol)) continue;
+    name.remove_prefix(protocol.size());
+    return name == "SuccessFeedbackRoleArn" || name == "SuccessFeedbackSampleRate" ||
+           name == "FailureFeedbackRoleArn";
+  }
+  return false;
+}
+
+bool in_range(const std::string& text, std::int64_t low, std::int64_t high) {
+  const auto number = parse_int(text);
+  return number && *number >= low && *number <= high;
 }
 
 void check_name(const std::string& name, bool fifo) {
@@ -40,7 +58,7 @@ void check_name(const std::string& name, bool fifo) {
 }
 
 void check_attribute(const std::string& name, const std::string& value, bool fifo) {
-  if (!settable().contains(name)) {
+  if (!settable().contains(name) && !is_feedback(name)) {
     throw InvalidParameterException("Invalid parameter: AttributeName");
   }
   const auto invalid = [&](std::string_view reason) {
@@ -58,15 +76,34 @@ void check_attribute(const std::string& name, const std::string& value, bool fif
   if ((name == "ContentBasedDeduplication" || name == "FifoThroughputScope") && !fifo) {
     throw invalid("only FIFO topics have it");
   }
+  if (name == "FifoThroughputScope" && value != "Topic" && value != "MessageGroup") {
+    throw invalid("must be Topic or MessageGroup");
+  }
+  if (value.empty()) return;
+  if (name == "MaximumMessageSize" && !in_range(value, 1024, 1'048'576)) {
+    throw invalid("must be from 1024 to 1048576");
+  }
+  if (name.ends_with("SampleRate") && !in_range(value, 0, 100)) {
+    throw invalid("must be from 0 to 100");
+  }
+}
+
+// What a topic's policy can give to others.
+const std::set<std::string, std::less<>>& grantable() {
+  static const std::set<std::string, std::less<>> k_actions = {"GetTopicAttributes",
+                                                               "SetTopicAttributes",
+                                                               "AddPermission",
+                                                               "RemovePermission",
+                                                               "DeleteTopic",
+                                                               "Subscribe",
+                                                               "ListSubscriptionsByTopic",
+                                                               "Publish"};
+  return k_actions;
 }
 
 std::string default_policy(const kernel::Scope& scope, const std::string& topic) {
   JsonArray actions;
-  for (const char* action :
-       {"GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission",
-        "DeleteTopic", "Subscribe", "ListSubscriptionsByTopic", "Publish"}) {
-    actions.emplace_back(std::string("SNS:") + action);
-  }
+  for (const auto& action : grantable()) actions.emplace_back("SNS:" + action);
   return dump_json(JsonObject{
       {"Version", "2008-10-17"},
       {"Id", "__default_policy_ID"},
@@ -138,6 +175,9 @@ DeleteTopicOutput Sns::delete_topic(Call&, const DeleteTopicInput& in) {
   }
   for (const auto& row : txn.list<DedupRecord>(kernel::Key(at.topic))) {
     txn.erase<DedupRecord>(at.topic, row.id);
+  }
+  for (const auto& row : txn.list<DedupTime>(kernel::Key(at.topic))) {
+    txn.erase<DedupTime>(at.topic, row.sent, row.id);
   }
   txn.erase<SequenceRecord>(at.topic);
   txn.erase<TopicRecord>(at.topic);
@@ -225,6 +265,11 @@ AddPermissionOutput Sns::add_permission(Call&, const AddPermissionInput& in) {
     if (string_or(statement, "Sid") == in.label) {
       throw InvalidParameterException("Invalid parameter: Statement already exists");
     }
+  }
+  for (const auto& action : in.action_name) {
+    if (grantable().contains(action)) continue;
+    throw InvalidParameterException(
+        "Invalid parameter: Policy statement action out of service scope!");
   }
   JsonArray principals, actions;
   for (const auto& account : in.aws_account_id) {
