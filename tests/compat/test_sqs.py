@@ -7,10 +7,15 @@ import hashlib
 import json
 import threading
 import time
+import urllib.request
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from support.refusals import refused
 from support.server import until
 
 
@@ -305,6 +310,35 @@ def test_the_query_protocol_of_older_clients_answers_xml(tarn, queue, sqs):
     assert "<SendMessageResponse" in text
     assert hashlib.md5(b"by query").hexdigest() in text
     assert [m["Body"] for m in receive(sqs, url)] == ["by query"]
+
+
+def test_the_query_protocol_may_name_the_queue_by_its_path(tarn, queue, sqs):
+    url = queue()
+    body = "Action=SendMessage&Version=2012-11-05&MessageBody=by%20path"
+    request = AWSRequest("POST", url, data=body,
+                         headers={"Content-Type": "application/x-www-form-urlencoded"})
+    SigV4Auth(Credentials(tarn.access_key, tarn.secret_key), "sqs", tarn.region).add_auth(request)
+    sent = urllib.request.urlopen(urllib.request.Request(
+        url, body.encode(), dict(request.headers), method="POST"))
+    assert b"<SendMessageResponse" in sent.read()
+    assert [m["Body"] for m in receive(sqs, url)] == ["by path"]
+
+
+def test_a_dead_letter_queue_says_who_may_use_it(sqs, queue):
+    url = queue()
+
+    def allow(**policy):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={
+            "RedriveAllowPolicy": json.dumps(policy)})
+
+    source = "arn:aws:sqs:us-east-1:000000000000:source"
+    allow(redrivePermission="denyAll")
+    allow(redrivePermission="byQueue", sourceQueueArns=[source])
+    for bad in ({"redrivePermission": "anybody"}, {"redrivePermission": "byQueue"},
+                {"redrivePermission": "allowAll", "sourceQueueArns": [source]},
+                {"redrivePermission": "byQueue", "sourceQueueArns": [source] * 11}):
+        with refused("InvalidAttributeValue", "RedriveAllowPolicy", 400):
+            allow(**bad)
 
 
 def test_cloudformation_makes_changes_and_removes_queues(tarn, unique, sqs):

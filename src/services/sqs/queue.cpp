@@ -56,6 +56,20 @@ void check_json(const std::string& name, const std::string& value) {
   }
 }
 
+// byQueue names one to ten queues, the others none.
+void check_redrive_allow_policy(const std::string& text) {
+  if (text.empty()) return;
+  const Json policy = parse_json(text);
+  const std::string permission = string_or(policy, "redrivePermission");
+  const Json* sources = find_member(policy, "sourceQueueArns");
+  const bool by_queue = permission == "byQueue";
+  const bool known = by_queue || permission == "allowAll" || permission == "denyAll";
+  const std::size_t count = sources && sources->is_array() ? sources->get_array().size() : 0;
+  if (!known || by_queue != (sources != nullptr) || (by_queue && (count < 1 || count > 10))) {
+    throw invalid_value("RedriveAllowPolicy");
+  }
+}
+
 void append_length(std::string& out, std::string_view text) {
   const auto size = static_cast<std::uint32_t>(text.size());
   for (int shift = 24; shift >= 0; shift -= 8)
@@ -113,6 +127,7 @@ void check_attributes(const AttributeMap& attributes, bool fifo) {
       RedrivePolicy::parse(value);
     } else if (name == "Policy" || name == "RedriveAllowPolicy") {
       check_json(name, value);
+      if (name == "RedriveAllowPolicy") check_redrive_allow_policy(value);
     }
   }
 }

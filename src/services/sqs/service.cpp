@@ -11,6 +11,12 @@
 namespace tarn::sqs {
 namespace {
 constexpr std::size_t k_tags_max = 50;
+
+// Requests in the query protocol may name their queue by the path they are sent to.
+std::optional<QueueAddress> address_of(const platform::Call& call, const std::string& url) {
+  if (url.empty() && call.http()) return QueueAddress::parse_url(call.http()->path);
+  return QueueAddress::parse_url(url);
+}
 }  // namespace
 
 Sqs::Sqs(platform::Environment& environment)
@@ -25,7 +31,7 @@ Sqs::Sqs(platform::Environment& environment)
 
 void Sqs::operations(platform::OpTable& t) {
   const auto arn = [](Call& call, const auto& in) {
-    const auto address = QueueAddress::parse_url(in.queue_url);
+    const auto address = address_of(call, in.queue_url);
     if (!address) return std::string("*");
     return queue_arn({address->account, call.region()}, address->name);
   };
@@ -33,7 +39,7 @@ void Sqs::operations(platform::OpTable& t) {
     return queue_arn(call.scope(), in.queue_name);
   };
   const auto policy = [this](Call& call, const auto& in) -> std::optional<std::string> {
-    const auto address = QueueAddress::parse_url(in.queue_url);
+    const auto address = address_of(call, in.queue_url);
     if (!address) return std::nullopt;
     Txn txn = store_.begin({address->account, call.region()});
     const auto queue = txn.peek<QueueRecord>(address->name);
@@ -74,7 +80,7 @@ void Sqs::operations(platform::OpTable& t) {
 }
 
 Sqs::Located Sqs::locate(const Call& call, const std::string& url) {
-  const auto address = QueueAddress::parse_url(url);
+  const auto address = address_of(call, url);
   if (!address) throw QueueDoesNotExist("The specified queue does not exist.");
   return {{address->account, call.region()}, address->name};
 }
