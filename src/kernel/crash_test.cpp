@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <map>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -305,24 +306,33 @@ TEST(Crash, AFullDiskFailsWritesKeepsReadsAndRecoversWithRoom) {
   } unmount{directory.path()};
   ManualClock clock;
   SystemRandom random;
-  const auto ballast = directory.path() / "ballast";
+  std::mutex mutex;
+  std::set<std::uint64_t> acknowledged;
   {
     Store store({.directory = directory.path() / "store"}, clock, random);
     store.transact({}, [](Txn& txn) { txn.put(Left{1, "before"}); });
-    std::uint64_t acknowledged = 1;
-    bool failed = false;
-    for (std::uint64_t i = 2; i < 3000 && !failed; ++i) {
-      try {
-        store.transact({}, [&](Txn& txn) { txn.put(Right{i, random.bytes(20'000)}); });
-        acknowledged = i;
-      } catch (const StorageFailure&) {
-        failed = true;
-      }
+    std::atomic<std::uint64_t> next{2};
+    std::atomic<bool> failed{false};
+    std::vector<std::thread> writers;
+    for (int t = 0; t < 8; ++t) {
+      writers.emplace_back([&] {
+        while (!failed && next < 3000) {
+          const std::uint64_t number = next++;
+          try {
+            store.transact({}, [&](Txn& txn) { txn.put(Right{number, random.bytes(20'000)}); });
+            std::lock_guard lock(mutex);
+            acknowledged.insert(number);
+          } catch (const StorageFailure&) {
+            failed = true;
+          }
+        }
+      });
     }
+    for (auto& writer : writers) writer.join();
     ASSERT_TRUE(failed);
     EXPECT_EQ(store.begin({}).peek<Left>(std::uint64_t{1})->blob, "before");
-    EXPECT_FALSE(store.begin({}).peek<Right>(acknowledged + 1));
-    EXPECT_TRUE(store.begin({}).peek<Right>(acknowledged));
+    std::size_t visible = store.begin({}).list<Right>().size();
+    EXPECT_EQ(visible, acknowledged.size());
     ::mount("tarn-test", directory.path().c_str(), "tmpfs", MS_REMOUNT, "size=96m");
     bool recovered = false;
     for (int i = 0; i < 100 && !recovered; ++i) {
@@ -337,6 +347,9 @@ TEST(Crash, AFullDiskFailsWritesKeepsReadsAndRecoversWithRoom) {
   }
   Store store({.directory = directory.path() / "store"}, clock, random);
   EXPECT_TRUE(store.begin({}).peek<Left>(std::uint64_t{2}));
+  for (const auto number : acknowledged) {
+    EXPECT_TRUE(store.begin({}).peek<Right>(number)) << number;
+  }
 }
 
 }  // namespace
