@@ -30,10 +30,8 @@ constexpr const char* k_capabilities[] = {
 constexpr const char* k_proc_read_only[] = {"/proc/sys", "/proc/bus", "/proc/irq", "/proc/fs"};
 constexpr const char* k_proc_hidden_directories[] = {"/proc/acpi", "/proc/scsi", "/proc/driver"};
 constexpr const char* k_proc_hidden_files[] = {
-    "/proc/kcore",       "/proc/keys",          "/proc/timer_list",  "/proc/latency_stats",
-    "/proc/sched_debug", "/proc/sysrq-trigger", "/proc/mtrr",        "/proc/kpageflags",
-    "/proc/kpagecount",  "/proc/kpagecgroup",   "/proc/vmallocinfo", "/proc/slabinfo",
-    "/proc/iomem"};
+    "/proc/kcore",       "/proc/keys",          "/proc/timer_list", "/proc/latency_stats",
+    "/proc/sched_debug", "/proc/sysrq-trigger", "/proc/mtrr"};
 
 constexpr std::size_t k_mount_options_max = 4000;  // the kernel takes one page
 
