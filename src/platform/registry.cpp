@@ -6,11 +6,15 @@
 #include "aws/codec.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "base/stream.hpp"
 #include "base/strings.hpp"
 #include "platform/authorization.hpp"
 
 namespace tarn::platform {
 namespace {
+
+// Of a streaming body that a caller wants as text: far more than any of them takes.
+constexpr std::size_t k_body_bytes_max = 1024 * 1024;
 
 // "redshift_data" and "redshift-data" are one service.
 std::string folder_name(std::string_view service) { return replace_all(service, "-", "_"); }
@@ -138,7 +142,15 @@ Task<Json> Registry::run_json(CallPtr call, std::string service, std::string ope
   style.lenient = true;
   aws::decode_json(*row->operation->input, input, in.get(), style, row->operation->service);
   co_await run(*row, std::move(call), in.get(), out.get());
-  co_return aws::encode_json(*row->operation->output, out.get(), style);
+  Json answer = aws::encode_json(*row->operation->output, out.get(), style);
+  for (const aws::Member& member : row->operation->output->members) {
+    if (member.shape->kind != aws::Kind::stream || member.event_stream) continue;
+    const auto* body = static_cast<const ByteSourcePtr*>(member.find(out.get()));
+    if (!body || !*body) continue;
+    std::string bytes = co_await read_all(*body, k_body_bytes_max);
+    answer.get_object()[member.name] = is_valid_utf8(bytes) ? bytes : to_base64(bytes);
+  }
+  co_return answer;
 }
 
 }  // namespace tarn::platform

@@ -437,6 +437,78 @@ def test_a_topic_is_published_to(tarn, machine, unique):
     assert json.loads(done["output"])["MessageId"]
 
 
+def test_events_that_a_state_puts_name_machine_and_execution(tarn, machine, unique):
+    sfn, events, sqs = (tarn.client(name) for name in ("stepfunctions", "events", "sqs"))
+    queue = sqs.create_queue(QueueName=unique("inbox"))["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])[
+        "Attributes"]["QueueArn"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage", "Resource": queue_arn}]})})
+    rule, source = unique("rule"), unique("source")
+    events.put_rule(Name=rule, EventPattern=json.dumps({"source": [source]}))
+    events.put_targets(Rule=rule, Targets=[{"Id": "q", "Arn": queue_arn}])
+    made = machine({"P": {"Type": "Task", "Resource": "arn:aws:states:::events:putEvents",
+                          "Parameters": {"Entries": [{
+                              "Source": source, "DetailType": "t", "Detail": {"n.$": "$.n"},
+                              "Resources": ["mine"]}]}, "End": True}})
+    done = run(sfn, made, {"n": 1})
+    output = json.loads(done["output"])
+    assert set(output) == {"Entries", "FailedEntryCount"} and output["FailedEntryCount"] == 0
+    [message] = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+    event = json.loads(message["Body"])
+    assert event["resources"] == ["mine", made, done["executionArn"]]
+    assert event["detail"] == {"n": 1} and event["id"] == output["Entries"][0]["EventId"]
+    events.remove_targets(Rule=rule, Ids=["q"])
+    events.delete_rule(Name=rule)
+
+
+@pytest.mark.parametrize("body", [{"a": [1, True]}, [1, "x"], True, 3, "text"])
+def test_an_object_is_put_from_any_value(tarn, machine, unique, body):
+    sfn, s3 = tarn.client("stepfunctions"), tarn.client("s3")
+    bucket = unique("bucket")
+    s3.create_bucket(Bucket=bucket)
+    made = machine({"P": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:putObject",
+                          "Parameters": {"Bucket": bucket, "Key": "k", "Body.$": "$.body"},
+                          "End": True}})
+    assert run(sfn, made, {"body": body})["status"] == "SUCCEEDED"
+    stored = s3.get_object(Bucket=bucket, Key="k")["Body"].read().decode()
+    assert (stored if isinstance(body, str) else json.loads(stored)) == body
+
+
+def test_an_object_is_read_as_text_within_the_limit_of_data(tarn, machine, unique):
+    sfn, s3 = tarn.client("stepfunctions"), tarn.client("s3")
+    bucket = unique("bucket")
+    s3.create_bucket(Bucket=bucket)
+    made = machine({"G": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
+                          "Parameters": {"Bucket": bucket, "Key": "k"},
+                          "ResultSelector": {"is.$": "States.StringToJson($.Body)"}, "End": True}})
+    s3.put_object(Bucket=bucket, Key="k", Body='{"tables": ["positions", "prices"]}')
+    assert json.loads(run(sfn, made)["output"]) == {"is": {"tables": ["positions", "prices"]}}
+    for size in (300_000, 2_000_000):
+        s3.put_object(Bucket=bucket, Key="k", Body="x" * size)
+        assert run(sfn, made)["error"] == "States.DataLimitExceeded"
+
+
+def test_a_log_group_must_be_there_when_a_machine_is_made(machine, tarn, unique):
+    group = unique("/states/none")
+    logging = {"level": "ALL", "destinations": [{"cloudWatchLogsLogGroup": {
+        "logGroupArn": f"arn:aws:logs:us-east-1:000000000000:log-group:{group}:*"}}]}
+    states = {"P": {"Type": "Pass", "End": True}}
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        machine(states, loggingConfiguration=logging)
+    assert code_of(error) == "InvalidLoggingConfiguration"
+    assert error.value.response["Error"]["Message"] == (
+        "Invalid Logging Configuration: Log Destination not found.")
+    logs = tarn.client("logs")
+    logs.create_log_group(logGroupName=group + "-longer")
+    with pytest.raises(botocore.exceptions.ClientError, match="Log Destination not found"):
+        machine(states, loggingConfiguration=logging)
+    logs.create_log_group(logGroupName=group)
+    assert machine(states, loggingConfiguration=logging)
+
+
 def test_a_change_of_status_is_an_event_on_the_default_bus(tarn, machine, unique):
     sfn, sqs, events = (tarn.client(s) for s in ("stepfunctions", "sqs", "events"))
     arn = machine({"A": {"Type": "Pass", "Result": {"x": 1}, "End": True}})

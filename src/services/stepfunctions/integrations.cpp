@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <openssl/sha.h>
 
+#include <stdexcept>
 #include <typeinfo>
 #include <utility>
 
@@ -173,6 +174,12 @@ Task<TaskOutcome> Integrations::carry_out(OrderPtr order) {
     out.cause = failure.cause;
   } catch (const Cancelled&) {
     out.abandoned = true;
+  } catch (const std::length_error&) {  // a body that no state may hold
+    out.error = "States.DataLimitExceeded";
+    out.cause = fmt::format(
+        "The state/task '{}' returned a result with a size exceeding the "
+        "maximum number of bytes service limit.",
+        order->resource.type);
   } catch (const std::exception& error) {
     log::error("stepfunctions", "{}: {}", order->effect_id, error.what());
     out.error = "States.TaskFailed";
@@ -208,6 +215,12 @@ Task<Json> Integrations::run_sdk(OrderPtr order, CallPtr call) {
     const std::string name = operation_name(member.name);
     if (member.idempotency_token && !input.contains(name)) {
       input[name] = effect_token(order->effect_id);
+    }
+    // A body that is no text is its JSON.
+    Json* given = input.if_contains(name);
+    if (given && member.shape->kind == aws::Kind::stream && !given->is_string() &&
+        !given->is_null()) {
+      *given = Json(dump_json(*given));
     }
   }
   Json whole(std::move(input));
@@ -309,6 +322,7 @@ Task<Json> Integrations::put_events(OrderPtr order, CallPtr call) {
           given && given->is_array()) {
         resources = given->get_array();
       }
+      resources.emplace_back(order->machine_arn);
       resources.emplace_back(order->execution_arn);
       entry.get_object()["Resources"] = std::move(resources);
     }
@@ -319,11 +333,7 @@ Task<Json> Integrations::put_events(OrderPtr order, CallPtr call) {
   if (failed && failed->is_number() && failed->to_number<std::int64_t>() > 0) {
     throw TaskFailure("EventBridge.FailedEntry", dump_json(answer));
   }
-  const std::size_t size = dump_json(answer).size();
-  JsonObject out = std::move(answer.get_object());
-  add_sdk_metadata(out, call->request_id(), size, "application/x-amz-json-1.1",
-                   environment_.clock.now());
-  co_return out;
+  co_return JsonObject{{"Entries", *find_member(answer, "Entries")}, {"FailedEntryCount", 0}};
 }
 
 // ---------------------------------------------------------------- nested executions

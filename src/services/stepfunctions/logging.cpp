@@ -5,7 +5,9 @@
 
 #include <utility>
 
+#include "aws/codec.hpp"
 #include "aws/error.hpp"
+#include "aws/stepfunctions/errors.hpp"
 #include "base/strings.hpp"
 #include "platform/registry.hpp"
 #include "services/stepfunctions/service.hpp"
@@ -70,7 +72,32 @@ std::string group_of(const Json& logging) {
   return name;
 }
 
+[[noreturn]] void bad_logging(std::string_view why) {
+  throw InvalidLoggingConfiguration(fmt::format("Invalid Logging Configuration: {}", why));
+}
+
 }  // namespace
+
+// Before a machine is made or changed: exactly one log group, which exists.
+Task<void> StepFunctions::check_logging(CallPtr call, std::optional<LoggingConfiguration> logging) {
+  if (!logging || logging->level.value_or("OFF") == "OFF") co_return;
+  if (!logging->destinations || logging->destinations->size() != 1) {
+    bad_logging("Must specify exactly one Log Destination.");
+  }
+  const std::string group =
+      group_of(aws::encode_json(aws::shape_of<LoggingConfiguration>(), &*logging));
+  if (group.empty()) bad_logging("Log Destination not found.");
+  if (!call->registry().find("logs", "DescribeLogGroups")) co_return;
+  const auto own_call =
+      environment_.call_as(platform::root_identity(call->account()), call->region());
+  Json which = JsonObject{{"logGroupNamePrefix", group}};
+  const Json found = co_await own_call->invoke_json("logs", "DescribeLogGroups", std::move(which));
+  // The shortest of those that begin so comes first.
+  const Json* groups = find_member(found, "logGroups");
+  const bool exists = groups && groups->is_array() && !groups->get_array().empty() &&
+                      string_or(groups->get_array().front(), "logGroupName") == group;
+  if (!exists) bad_logging("Log Destination not found.");
+}
 
 void StepFunctions::log_events(kernel::Txn& txn, const ExecutionRecord& record,
                                const std::vector<asl::HistoryEvent>& events) {

@@ -40,14 +40,6 @@ Shape from_json(const Json& stored) {
   return out;
 }
 
-void check_logging(const std::optional<LoggingConfiguration>& logging) {
-  if (!logging || logging->level.value_or("OFF") == "OFF") return;
-  if (!logging->destinations || logging->destinations->size() != 1) {
-    throw InvalidLoggingConfiguration(
-        "Invalid Logging Configuration: Must specify exactly one Log Destination.");
-  }
-}
-
 LoggingConfiguration shown_logging(const MachineRecord& machine) {
   LoggingConfiguration out;
   if (!machine.logging.is_null()) out = from_json<LoggingConfiguration>(machine.logging);
@@ -93,14 +85,25 @@ void check_publish(const std::optional<bool>& publish,
 
 }  // namespace
 
-// Creating again what exists just so is a success, as in AWS.
-CreateStateMachineOutput StepFunctions::create_state_machine(Call& call,
-                                                             const CreateStateMachineInput& in) {
+Task<CreateStateMachineOutput> StepFunctions::create_state_machine(CallPtr call,
+                                                                   CreateStateMachineInput in) {
   check_name(in.name);
+  check_role(in.role_arn);
+  co_await check_logging(call, in.logging_configuration);
+  co_return create_checked(*call, in);
+}
+
+Task<UpdateStateMachineOutput> StepFunctions::update_state_machine(CallPtr call,
+                                                                   UpdateStateMachineInput in) {
+  co_await check_logging(call, in.logging_configuration);
+  co_return update_checked(*call, in);
+}
+
+// Creating again what exists just so is a success, as in AWS.
+CreateStateMachineOutput StepFunctions::create_checked(Call& call,
+                                                       const CreateStateMachineInput& in) {
   check_publish(in.publish, in.version_description);
   const std::string type = in.type.value_or("STANDARD");
-  check_role(in.role_arn);
-  check_logging(in.logging_configuration);
   const auto definition = parse(in.definition, type == "EXPRESS");
   auto txn = environment_.store.begin(call.scope());
   MachineRecord made;
@@ -147,8 +150,8 @@ CreateStateMachineOutput StepFunctions::create_state_machine(Call& call,
   return out;
 }
 
-UpdateStateMachineOutput StepFunctions::update_state_machine(Call& call,
-                                                             const UpdateStateMachineInput& in) {
+UpdateStateMachineOutput StepFunctions::update_checked(Call& call,
+                                                       const UpdateStateMachineInput& in) {
   check_publish(in.publish, in.version_description);
   const auto name = parse_name(in.state_machine_arn, "stateMachine");
   if (!in.definition && !in.role_arn && !in.logging_configuration && !in.tracing_configuration &&
@@ -158,7 +161,6 @@ UpdateStateMachineOutput StepFunctions::update_state_machine(Call& call,
         "TracingConfiguration must be specified");
   }
   if (in.role_arn) check_role(*in.role_arn);
-  check_logging(in.logging_configuration);
   auto txn = environment_.store.begin(call.scope());
   auto machine = txn.find_for_update<MachineRecord>(name.name);
   if (!machine || !name.qualifier.empty() || !(name.scope == call.scope())) {

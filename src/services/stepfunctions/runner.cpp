@@ -547,6 +547,7 @@ void Runner::schedule(const LivePtr& live, const asl::ScheduleTask& task) {
   order->scope = live->scope;
   order->execution_arn = live->record.arn;
   order->execution_name = live->record.name;
+  order->machine_arn = live->record.machine_arn;
   order->role_arn = task.role.value_or(live->record.role_arn);
   order->effect_id = asl::effect_id(live->execution, task.frame, task.sequence);
   order->input_text = live->record.input;

@@ -39,7 +39,7 @@ struct TaskOutcome {
 // A task to carry out, and the way to report on the way.
 struct TaskOrder {
   kernel::Scope scope;
-  std::string execution_arn, execution_name;
+  std::string execution_arn, execution_name, machine_arn;
   std::string role_arn;  // the machine's, or the task's own
   std::string effect_id;
   std::string input_text;

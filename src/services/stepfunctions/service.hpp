@@ -33,8 +33,11 @@ class StepFunctions : public platform::ServiceOf<StepFunctions> {
   using CallPtr = platform::CallPtr;
 
   // machines.cpp
-  CreateStateMachineOutput create_state_machine(Call&, const CreateStateMachineInput&);
-  UpdateStateMachineOutput update_state_machine(Call&, const UpdateStateMachineInput&);
+  Task<CreateStateMachineOutput> create_state_machine(CallPtr, CreateStateMachineInput);
+  Task<UpdateStateMachineOutput> update_state_machine(CallPtr, UpdateStateMachineInput);
+  Task<void> check_logging(CallPtr call, std::optional<LoggingConfiguration> logging);
+  CreateStateMachineOutput create_checked(Call&, const CreateStateMachineInput&);
+  UpdateStateMachineOutput update_checked(Call&, const UpdateStateMachineInput&);
   DeleteStateMachineOutput delete_state_machine(Call&, const DeleteStateMachineInput&);
   DescribeStateMachineOutput describe_state_machine(Call&, const DescribeStateMachineInput&);
   DescribeStateMachineForExecutionOutput describe_for_execution(
