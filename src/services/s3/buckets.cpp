@@ -69,7 +69,6 @@ void S3::bucket_operations(platform::OpTable& t) {
   t.op<HeadBucket>(&S3::head_bucket).action("s3:ListBucket").on(arn).resource_policy(policy);
   t.op<ListBuckets>(&S3::list_buckets).action("s3:ListAllMyBuckets");
   t.op<GetBucketLocation>(&S3::get_bucket_location).on(arn).resource_policy(policy);
-  t.op<GetBucketAcl>(&S3::get_bucket_acl).on(arn).resource_policy(policy);
   t.op<GetBucketVersioning>(&S3::get_bucket_versioning).on(arn).resource_policy(policy);
 }
 
@@ -82,6 +81,7 @@ CreateBucketOutput S3::create_bucket(Call& call, const CreateBucketInput& in) {
   if (in.object_lock_enabled_for_bucket.value_or(false)) {
     throw aws::not_implemented("s3", "CreateBucket with ObjectLockEnabledForBucket");
   }
+  check_new_bucket_acl(in);
   std::string region = call.region();
   if (in.create_bucket_configuration && in.create_bucket_configuration->location_constraint) {
     region = *in.create_bucket_configuration->location_constraint;
@@ -116,6 +116,11 @@ CreateBucketOutput S3::create_bucket(Call& call, const CreateBucketInput& in) {
   record.created = call.now();
   if (in.create_bucket_configuration && in.create_bucket_configuration->tags) {
     for (const auto& tag : *in.create_bucket_configuration->tags) record.tags[tag.key] = tag.value;
+  }
+  if (in.object_ownership) {
+    OwnershipControls controls;
+    controls.rules.push_back({.object_ownership = *in.object_ownership});
+    record.configurations["ownership"] = configuration_json(controls);
   }
   txn.put(record);
   txn.commit();
@@ -196,17 +201,6 @@ GetBucketLocationOutput S3::get_bucket_location(Call&, const GetBucketLocationIn
   GetBucketLocationOutput out;
   // us-east-1 is the empty constraint.
   out.location_constraint = bucket.region == "us-east-1" ? "" : bucket.region;
-  return out;
-}
-
-GetBucketAclOutput S3::get_bucket_acl(Call&, const GetBucketAclInput& in) {
-  auto txn = begin();
-  const auto bucket = require_bucket(txn, in.bucket);
-  GetBucketAclOutput out;
-  out.owner = Owner{.id = bucket.account};
-  out.grants =
-      std::vector<Grant>{Grant{.grantee = Grantee{.id = bucket.account, .type = "CanonicalUser"},
-                               .permission = "FULL_CONTROL"}};
   return out;
 }
 

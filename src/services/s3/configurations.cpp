@@ -6,6 +6,7 @@
 #include "aws/policy.hpp"
 #include "aws/s3/errors.hpp"
 #include "base/strings.hpp"
+#include "services/s3/object_values.hpp"
 #include "services/s3/service.hpp"
 
 namespace tarn::s3 {
@@ -34,6 +35,37 @@ const Json& require_configuration(const BucketRecord& bucket, const std::string&
   return found->second;
 }
 
+// Is the resource this bucket, or something in it?
+bool is_of_bucket(std::string_view resource, const std::string& bucket) {
+  constexpr std::string_view k_arn = "arn:aws:s3:::";
+  if (resource == "*") return true;
+  if (!resource.starts_with(k_arn)) return false;
+  resource.remove_prefix(k_arn.size());
+  return glob_match(resource.substr(0, resource.find('/')), bucket);
+}
+
+// What AWS asks of a bucket's policy beyond its grammar.
+void check_policy_of_bucket(const Json& policy, const std::string& bucket) {
+  const auto list_of = [](const Json& value) {
+    return value.is_array() ? value.get_array() : JsonArray{value};
+  };
+  const Json* statements = find_member(policy, "Statement");
+  for (const Json& statement : statements ? list_of(*statements) : JsonArray()) {
+    if (!find_member(statement, "Principal") && !find_member(statement, "NotPrincipal")) {
+      throw aws::ApiError("MalformedPolicy", "Missing required field Principal");
+    }
+    for (const char* name : {"Resource", "NotResource"}) {
+      const Json* resources = find_member(statement, name);
+      for (const Json& resource : resources ? list_of(*resources) : JsonArray()) {
+        if (resource.is_string() && is_of_bucket(json_text(resource.get_string()), bucket))
+          continue;
+        throw aws::ApiError("MalformedPolicy", "Policy has invalid resource");
+      }
+    }
+  }
+}
+
+constexpr std::size_t k_tags_max = 50;
 constexpr const char* k_no_access_block = "NoSuchPublicAccessBlockConfiguration";
 constexpr const char* k_no_access_block_text =
     "The public access block configuration was not found";
@@ -41,6 +73,8 @@ constexpr const char* k_no_ownership = "OwnershipControlsNotFoundError";
 constexpr const char* k_no_ownership_text = "The bucket ownership controls were not found";
 
 }  // namespace
+
+Json configuration_json(const OwnershipControls& controls) { return to_json(controls); }
 
 void S3::configuration_operations(platform::OpTable& t) {
   const auto arn = [](Call&, const auto& in) { return bucket_arn(in.bucket); };
@@ -71,9 +105,10 @@ void S3::configuration_operations(platform::OpTable& t) {
   row(t.op<DeleteBucketOwnershipControls>(&S3::delete_ownership), "s3:PutBucketOwnershipControls");
 }
 
-PutBucketNotificationConfigurationOutput S3::put_notifications(
-    Call&, const PutBucketNotificationConfigurationInput& in) {
+Task<PutBucketNotificationConfigurationOutput> S3::put_notifications(
+    CallPtr call, PutBucketNotificationConfigurationInput in) {
   Json configuration = to_json(in.notification_configuration);
+  check_notifications(configuration);
   for (const char* list :
        {"QueueConfigurations", "TopicConfigurations", "LambdaFunctionConfigurations"}) {
     const Json* entries = find_member(configuration, list);
@@ -82,13 +117,21 @@ PutBucketNotificationConfigurationOutput S3::put_notifications(
       if (!find_member(entry, "Id")) entry.as_object()["Id"] = environment_.random.uuid();
     }
   }
-  auto txn = begin();
-  auto bucket = require_bucket_for_update(txn, in.bucket);
-  const bool none = configuration.as_object().empty();
-  bucket.notifications = none ? Json() : std::move(configuration);
-  txn.put(bucket);
-  txn.commit();
-  return {};
+  BucketRecord bucket;
+  {
+    auto txn = begin();
+    bucket = require_bucket(txn, in.bucket);
+  }
+  if (!in.skip_destination_validation.value_or(false)) {
+    co_await notifications_.try_destinations(std::move(bucket), configuration, call->request_id());
+  }
+  store_.transact(k_all_buckets, [&](kernel::Txn& txn) {
+    auto record = require_bucket_for_update(txn, in.bucket);
+    const bool none = configuration.as_object().empty();
+    record.notifications = none ? Json() : configuration;
+    txn.put(record);
+  });
+  co_return PutBucketNotificationConfigurationOutput{};
 }
 
 GetBucketNotificationConfigurationOutput S3::get_notifications(
@@ -106,6 +149,10 @@ PutBucketTaggingOutput S3::put_bucket_tagging(Call&, const PutBucketTaggingInput
       throw aws::ApiError("InvalidTag", "Cannot provide multiple Tags with the same key");
     }
   }
+  if (tags.size() > k_tags_max) {
+    throw aws::ApiError("BadRequest", "Bucket tag count cannot be greater than 50");
+  }
+  check_tag_texts(tags);
   auto txn = begin();
   auto bucket = require_bucket_for_update(txn, in.bucket);
   bucket.tags = std::move(tags);
@@ -142,6 +189,7 @@ PutBucketPolicyOutput S3::put_bucket_policy(Call&, const PutBucketPolicyInput& i
   } catch (const aws::PolicyError& error) {
     throw aws::ApiError("MalformedPolicy", error.what());
   }
+  check_policy_of_bucket(parse_json(in.policy), in.bucket);
   auto txn = begin();
   auto bucket = require_bucket_for_update(txn, in.bucket);
   bucket.policy = in.policy;

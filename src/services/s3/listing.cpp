@@ -124,6 +124,11 @@ std::size_t page_size(std::optional<std::int32_t> max_keys) {
   return static_cast<std::size_t>(std::min(max_keys.value_or(1000), 1000));
 }
 
+// As answered: at most a thousand, whatever was asked.
+std::int32_t shown_page_size(std::optional<std::int32_t> max_keys) {
+  return static_cast<std::int32_t>(page_size(max_keys));
+}
+
 }  // namespace
 
 void S3::listing_operations(platform::OpTable& t) {
@@ -145,6 +150,11 @@ void S3::listing_operations(platform::OpTable& t) {
       .on(arn)
       .condition_keys(keys)
       .resource_policy(policy);
+  t.op<ListObjectVersions>(&S3::list_object_versions)
+      .action("s3:ListBucketVersions")
+      .on(arn)
+      .condition_keys(keys)
+      .resource_policy(policy);
 }
 
 ListObjectsOutput S3::list_objects(Call&, const ListObjectsInput& in) {
@@ -161,7 +171,7 @@ ListObjectsOutput S3::list_objects(Call&, const ListObjectsInput& in) {
   out.prefix = encode(in.prefix.value_or(""));
   out.marker = encode(in.marker.value_or(""));
   if (in.delimiter) out.delimiter = encode(*in.delimiter);
-  out.max_keys = in.max_keys.value_or(1000);
+  out.max_keys = shown_page_size(in.max_keys);
   out.encoding_type = in.encoding_type;
   out.is_truncated = listing.truncated;
   if (listing.truncated && in.delimiter) out.next_marker = encode(listing.last);
@@ -193,7 +203,7 @@ ListObjectsV2Output S3::list_objects_v2(Call&, const ListObjectsV2Input& in) {
   out.name = in.bucket;
   out.prefix = encode(in.prefix.value_or(""));
   if (in.delimiter) out.delimiter = encode(*in.delimiter);
-  out.max_keys = in.max_keys.value_or(1000);
+  out.max_keys = shown_page_size(in.max_keys);
   out.encoding_type = in.encoding_type;
   out.continuation_token = in.continuation_token;
   if (in.start_after) out.start_after = encode(*in.start_after);
@@ -204,6 +214,53 @@ ListObjectsV2Output S3::list_objects_v2(Call&, const ListObjectsV2Input& in) {
   if (in.fetch_owner.value_or(false)) owner = Owner{.id = bucket.account};
   auto objects = shown_objects(listing, encode, owner);
   if (!objects.empty()) out.contents = std::move(objects);
+  auto prefixes = shown_prefixes(listing, encode);
+  if (!prefixes.empty()) out.common_prefixes = std::move(prefixes);
+  return out;
+}
+
+// Nothing is versioned: every object is its only version, "null".
+ListObjectVersionsOutput S3::list_object_versions(Call&, const ListObjectVersionsInput& in) {
+  const Encoder encode(in.encoding_type);
+  if (in.version_id_marker.value_or("") != "" && in.key_marker.value_or("").empty()) {
+    throw aws::ApiError("InvalidArgument",
+                        "A version-id marker cannot be specified without a key marker.");
+  }
+  auto txn = begin();
+  const auto bucket = require_bucket(txn, in.bucket);
+  const Listing listing = list(txn, {.bucket = in.bucket,
+                                     .prefix = in.prefix.value_or(""),
+                                     .delimiter = in.delimiter.value_or(""),
+                                     .after = in.key_marker.value_or(""),
+                                     .max = page_size(in.max_keys)});
+  ListObjectVersionsOutput out;
+  out.name = in.bucket;
+  out.prefix = encode(in.prefix.value_or(""));
+  out.key_marker = encode(in.key_marker.value_or(""));
+  out.version_id_marker = in.version_id_marker.value_or("");
+  if (in.delimiter) out.delimiter = encode(*in.delimiter);
+  out.max_keys = shown_page_size(in.max_keys);
+  out.encoding_type = in.encoding_type;
+  out.is_truncated = listing.truncated;
+  if (listing.truncated) {
+    out.next_key_marker = encode(listing.last);
+    const bool at_object = !listing.objects.empty() && listing.objects.back().name == listing.last;
+    if (at_object) out.next_version_id_marker = "null";
+  }
+  std::vector<ObjectVersion> versions;
+  for (auto& object : shown_objects(listing, encode, Owner{.id = bucket.account})) {
+    versions.push_back({.e_tag = std::move(object.e_tag),
+                        .checksum_algorithm = std::move(object.checksum_algorithm),
+                        .checksum_type = std::move(object.checksum_type),
+                        .size = object.size,
+                        .storage_class = std::move(object.storage_class),
+                        .key = std::move(object.key),
+                        .version_id = "null",
+                        .is_latest = true,
+                        .last_modified = object.last_modified,
+                        .owner = std::move(object.owner)});
+  }
+  if (!versions.empty()) out.versions = std::move(versions);
   auto prefixes = shown_prefixes(listing, encode);
   if (!prefixes.empty()) out.common_prefixes = std::move(prefixes);
   return out;

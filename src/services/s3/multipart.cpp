@@ -12,7 +12,6 @@ namespace tarn::s3 {
 namespace {
 
 constexpr std::uint64_t k_part_min = 5ULL << 20;
-constexpr std::int32_t k_part_number_max = 10'000;
 
 UploadRecord require_upload_for_update(kernel::Txn& txn, const std::string& bucket,
                                        const std::string& key, const std::string& upload) {
@@ -140,6 +139,7 @@ void S3::multipart_operations(platform::OpTable& t) {
 CreateMultipartUploadOutput S3::create_multipart(Call& call, const CreateMultipartUploadInput& in) {
   check_key(in.key);
   refuse_unsupported(in, "CreateMultipartUpload");
+  check_choices(in);
   UploadRecord upload;
   upload.bucket = in.bucket;
   upload.name = in.key;
@@ -177,10 +177,6 @@ CreateMultipartUploadOutput S3::create_multipart(Call& call, const CreateMultipa
 }
 
 void S3::store_part(const UploadRecord& upload, std::int32_t number, Intake& intake) {
-  if (number < 1 || number > k_part_number_max) {
-    throw aws::ApiError("InvalidArgument",
-                        "Part number must be an integer between 1 and 10000, inclusive");
-  }
   PartRecord part;
   part.upload = upload.id;
   part.number = number;
@@ -208,9 +204,11 @@ void S3::store_part(const UploadRecord& upload, std::int32_t number, Intake& int
   remove_blobs(environment_.blobs, old);
 }
 
-Task<UploadPartOutput> S3::upload_part(CallPtr, UploadPartInput in) {
+Task<UploadPartOutput> S3::upload_part(CallPtr call, UploadPartInput in) {
+  check_part_number(in.part_number);
   const UploadRecord upload = require_upload(store_, in.bucket, in.key, in.upload_id);
   WantedChecksums wanted = wanted_checksums(in);
+  add_trailers(wanted, call->http());
   IntakeOptions options{.algorithms = wanted.algorithms, .always_blob = true};
   const auto& own = upload.checksum_algorithm;
   if (!own.empty() && std::ranges::find(options.algorithms, own) == options.algorithms.end()) {
@@ -230,6 +228,7 @@ Task<UploadPartOutput> S3::upload_part(CallPtr, UploadPartInput in) {
 
 CompleteMultipartUploadOutput S3::complete_multipart(Call& call,
                                                      const CompleteMultipartUploadInput& in) {
+  check_if_none_match(in.if_none_match);
   auto txn = begin();
   const auto bucket = require_bucket(txn, in.bucket);
   const auto upload = require_upload_for_update(txn, in.bucket, in.key, in.upload_id);
@@ -338,32 +337,43 @@ ListPartsOutput S3::list_parts(Call&, const ListPartsInput& in) {
   return out;
 }
 
+// By key and, of one key, by age. With a delimiter, uploads behind it are folded into prefixes.
 ListMultipartUploadsOutput S3::list_multipart_uploads(Call&, const ListMultipartUploadsInput& in) {
-  if (in.delimiter && !in.delimiter->empty()) {
-    throw aws::not_implemented("s3", "ListMultipartUploads with Delimiter");
-  }
   auto txn = begin();
   require_bucket(txn, in.bucket);
   ListMultipartUploadsOutput out;
   out.bucket = in.bucket;
   out.prefix = in.prefix;
+  out.delimiter = in.delimiter;
   out.max_uploads = std::min(in.max_uploads.value_or(1000), 1000);
   out.is_truncated = false;
   out.key_marker = in.key_marker.value_or("");
   out.upload_id_marker = in.upload_id_marker.value_or("");
+  const std::string folded_by = in.delimiter.value_or("");
+  const std::string asked_prefix = in.prefix.value_or("");
   kernel::Key prefix(in.bucket);
   if (in.prefix) prefix.add_open_prefix(*in.prefix);
   std::vector<MultipartUpload> uploads;
+  std::vector<CommonPrefix> prefixes;
   txn.scan<UploadRecord>(prefix, {}, [&](UploadRecord& upload, const std::string&) {
-    const bool before = upload.name < *out.key_marker ||
-                        (upload.name == *out.key_marker &&
-                         (out.upload_id_marker->empty() || upload.id <= *out.upload_id_marker));
+    const auto end =
+        folded_by.empty() ? std::string::npos : upload.name.find(folded_by, asked_prefix.size());
+    const bool folds = end != std::string::npos;
+    const std::string shown = folds ? upload.name.substr(0, end + folded_by.size()) : upload.name;
+    const bool before = shown < *out.key_marker ||
+                        (shown == *out.key_marker && (folds || out.upload_id_marker->empty() ||
+                                                      upload.id <= *out.upload_id_marker));
     if (!out.key_marker->empty() && before) return true;
-    if (static_cast<std::int32_t>(uploads.size()) == *out.max_uploads) {
+    if (folds && !prefixes.empty() && prefixes.back().prefix == shown) return true;
+    if (static_cast<std::int32_t>(uploads.size() + prefixes.size()) == *out.max_uploads) {
       out.is_truncated = true;
-      out.next_key_marker = uploads.back().key;
-      out.next_upload_id_marker = uploads.back().upload_id;
       return false;
+    }
+    out.next_key_marker = shown;
+    out.next_upload_id_marker = folds ? "" : upload.id;
+    if (folds) {
+      prefixes.push_back({.prefix = shown});
+      return true;
     }
     uploads.push_back({.upload_id = upload.id,
                        .key = upload.name,
@@ -373,7 +383,9 @@ ListMultipartUploadsOutput S3::list_multipart_uploads(Call&, const ListMultipart
                        .initiator = Initiator{.id = upload.initiator}});
     return true;
   });
+  if (!*out.is_truncated) out.next_key_marker = out.next_upload_id_marker = std::nullopt;
   if (!uploads.empty()) out.uploads = std::move(uploads);
+  if (!prefixes.empty()) out.common_prefixes = std::move(prefixes);
   return out;
 }
 

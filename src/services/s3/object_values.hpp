@@ -16,8 +16,14 @@ class Store;
 
 namespace tarn::s3 {
 
-void check_key(const std::string& key);                            // KeyTooLongError
-void check_tags(const TextMap& tags);                              // BadRequest, InvalidTag
+void check_key(const std::string& key);               // KeyTooLongError
+void check_tag_texts(const TextMap& tags);            // InvalidTag
+void check_tags(const TextMap& tags);                 // and BadRequest: ten at most
+void check_part_number(std::int32_t number);          // InvalidArgument
+void check_storage_class(const std::string& name);    // InvalidStorageClass
+void check_encryption(const std::string& algorithm);  // InvalidArgument
+// A write may be conditional on "nothing is there" (*) only; other values AWS refuses too.
+void check_if_none_match(const std::optional<std::string>& value);
 TextMap parse_tagging(const std::optional<std::string>& tagging);  // "a=1&b=2"
 void verify_content_md5(const std::optional<std::string>& given, const std::string& md5);
 UploadRecord require_upload(kernel::Store& store, const std::string& bucket, const std::string& key,
@@ -52,6 +58,9 @@ struct WantedChecksums {
   TextMap given;
 };
 
+// One at most, and of its algorithm's length.
+void check_given_checksums(const TextMap& given);
+
 template <class In>
 WantedChecksums wanted_checksums(const In& in) {
   WantedChecksums wanted;
@@ -60,11 +69,16 @@ WantedChecksums wanted_checksums(const In& in) {
     wanted.algorithms.emplace_back(algorithm);
     wanted.given[algorithm] = *member;
   });
+  check_given_checksums(wanted.given);
   if (in.checksum_algorithm && wanted.algorithms.empty()) {
     wanted.algorithms.push_back(*in.checksum_algorithm);
   }
   return wanted;
 }
+
+// The header x-amz-trailer announces by itself, and decides where x-amz-sdk-checksum-algorithm says
+// something too.
+void add_trailers(WantedChecksums& wanted, const aws::HttpRequest* request);
 
 // Throws BadDigest when what was given, in a header or the trailer, is not what the bytes give.
 void verify_checksums(const WantedChecksums& wanted, const ByteSource* body,
@@ -142,6 +156,14 @@ void refuse_unsupported(const In& in, const char* operation) {
   if constexpr (requires { in.write_offset_bytes; }) {
     if (in.write_offset_bytes) refuse("WriteOffsetBytes");
   }
+}
+
+// The values that a new object may choose from.
+template <class In>
+void check_choices(const In& in) {
+  if (in.storage_class) check_storage_class(*in.storage_class);
+  if (in.server_side_encryption) check_encryption(*in.server_side_encryption);
+  if constexpr (requires { in.if_none_match; }) check_if_none_match(in.if_none_match);
 }
 
 }  // namespace tarn::s3

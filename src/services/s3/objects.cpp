@@ -81,6 +81,30 @@ Range parse_range(const std::optional<std::string>& text, std::uint64_t size) {
   return {*first, end - *first, true};
 }
 
+// Of UploadPartCopy, which wants both ends, within the source.
+Range parse_copy_range(const std::optional<std::string>& text, std::uint64_t size) {
+  if (!text) return {0, size, false};
+  const auto dash = text->find('-');
+  const bool bytes = text->starts_with("bytes=") && dash != std::string::npos;
+  const auto first = bytes ? parse_uint(text->substr(6, dash - 6)) : std::nullopt;
+  const auto last = bytes ? parse_uint(text->substr(dash + 1)) : std::nullopt;
+  const auto refuse = [&](std::string reason) {
+    aws::ApiError error("InvalidArgument", std::move(reason));
+    error.extra["ArgumentName"] = "x-amz-copy-source-range";
+    error.extra["ArgumentValue"] = *text;
+    throw error;
+  };
+  if (!first || !last || *last < *first) {
+    refuse(
+        "The x-amz-copy-source-range value must be of the form bytes=first-last where first and "
+        "last are the zero-based offsets of the first and last bytes to copy");
+  }
+  if (*last >= size) {
+    refuse(fmt::format("Range specified is not valid for source object of size: {}", size));
+  }
+  return {*first, *last + 1 - *first, true};
+}
+
 Range part_range(const ObjectRecord& object, std::int32_t number) {
   if (object.parts.empty() && number == 1) return {0, object.body.size, true};
   std::uint64_t offset = 0;
@@ -97,6 +121,10 @@ Range part_range(const ObjectRecord& object, std::int32_t number) {
 // What GetObject and HeadObject say alike.
 template <class Out, class In>
 Out describe(platform::Call& call, const ObjectRecord& object, const In& in, Range& range) {
+  if (in.part_number && in.range) {
+    throw aws::ApiError("InvalidRequest",
+                        "Cannot specify both Range header and partNumber query parameter");
+  }
   Out out;
   range = in.part_number ? part_range(object, *in.part_number)
                          : parse_range(in.range, object.body.size);
@@ -135,12 +163,6 @@ Out describe(platform::Call& call, const ObjectRecord& object, const In& in, Ran
   return out;
 }
 
-void refuse_versions(const std::optional<std::string>& version) {
-  if (version && *version != "null") {
-    throw aws::ApiError("InvalidArgument", "Invalid version id specified");
-  }
-}
-
 ObjectRecord require_object(kernel::Txn& txn, const std::string& bucket, const std::string& key) {
   auto object = txn.peek<ObjectRecord>(bucket, key);
   if (!object) throw_no_such_key(key);
@@ -152,8 +174,10 @@ struct CopySource {
 };
 
 CopySource parse_copy_source(const std::string& text) {
-  std::string path = text.substr(0, text.find("?versionId="));
-  path = uri_decode(path);
+  constexpr std::string_view k_version = "?versionId=";
+  const auto version = text.find(k_version);
+  if (version != std::string::npos) refuse_versions(text.substr(version + k_version.size()));
+  std::string path = uri_decode(text.substr(0, version));
   if (path.starts_with("/")) path = path.substr(1);
   const auto slash = path.find('/');
   if (slash == std::string::npos || slash + 1 == path.size()) {
@@ -209,7 +233,30 @@ Opened open_object(kernel::Store& store, const std::string& bucket, const std::s
   throw kernel::Conflict("the object changes faster than it can be read");
 }
 
+// Gives `use` an object whose blobs can be opened: when they cannot, because the object was
+// replaced after its record was read, once more with the new one.
+template <class Use>
+auto read_object(kernel::Store& store, const std::string& bucket, const std::string& key, Use use) {
+  for (int attempt = 1;; ++attempt) {
+    Opened opened = open_object(store, bucket, key);
+    const auto extents = opened.object.body.extents;
+    try {
+      return use(opened);
+    } catch (const kernel::StorageFailure&) {
+      const auto now = open_object(store, bucket, key).object.body.extents;
+      const bool same = std::ranges::equal(extents, now, {}, &Extent::blob, &Extent::blob);
+      if (same || attempt == kernel::Store::k_attempts_max) throw;
+    }
+  }
+}
+
 }  // namespace
+
+void refuse_versions(const std::optional<std::string>& version) {
+  if (version && *version != "null") {
+    throw aws::ApiError("InvalidArgument", "Invalid version id specified");
+  }
+}
 
 [[noreturn]] void throw_no_such_key(const std::string& key) {
   throw NoSuchKey("The specified key does not exist.").with("Key", key);
@@ -229,17 +276,27 @@ void S3::object_operations(platform::OpTable& t) {
   t.op<PutObjectTagging>(&S3::put_object_tagging).on(arn).resource_policy(policy);
   t.op<DeleteObjectTagging>(&S3::delete_object_tagging).on(arn).resource_policy(policy);
   t.op<GetObjectAttributes>(&S3::get_object_attributes).on(arn).resource_policy(policy);
-  t.op<GetObjectAcl>(&S3::get_object_acl).on(arn).resource_policy(policy);
+}
+
+static ObjectChange change_by(const platform::Call& call, std::string_view event,
+                              std::string_view reason, const std::string& key, Timestamp time) {
+  ObjectChange change;
+  change.event = event;
+  change.reason = reason;
+  change.key = key;
+  change.time = time;
+  change.requester = call.account();
+  change.source_ip = call.origin().source_ip;
+  change.request_id = call.request_id();
+  change.sequencer = fmt::format("{:018X}", to_micros(time));
+  return change;
 }
 
 Body write_object(kernel::Txn& txn, platform::Call& call, const BucketRecord& bucket,
                   const ObjectRecord& object, const WriteConditions& conditions,
                   std::string_view event, std::string_view reason) {
   const auto existing = txn.find_for_update<ObjectRecord>(object.bucket, object.name);
-  if (conditions.if_none_match && existing &&
-      etag_matches(*conditions.if_none_match, existing->etag)) {
-    throw_precondition("If-None-Match");
-  }
+  if (conditions.if_none_match && existing) throw_precondition("If-None-Match");
   if (conditions.if_match) {
     if (!existing) throw_no_such_key(object.name);
     if (!etag_matches(*conditions.if_match, existing->etag)) throw_precondition("If-Match");
@@ -250,17 +307,9 @@ Body write_object(kernel::Txn& txn, platform::Call& call, const BucketRecord& bu
     erase_body(txn, old);
   }
   txn.put(object);
-  ObjectChange change;
-  change.event = event;
-  change.reason = reason;
-  change.key = object.name;
+  ObjectChange change = change_by(call, event, reason, object.name, object.modified);
   change.etag = object.etag;
   change.size = object.body.size;
-  change.time = object.modified;
-  change.requester = call.account();
-  change.source_ip = call.origin().source_ip;
-  change.request_id = call.request_id();
-  change.sequencer = fmt::format("{:018X}", to_micros(object.modified));
   Notifications::emit(txn, bucket, std::move(change));
   return old;
 }
@@ -268,6 +317,7 @@ Body write_object(kernel::Txn& txn, platform::Call& call, const BucketRecord& bu
 Task<PutObjectOutput> S3::put_object(CallPtr call, PutObjectInput in) {
   check_key(in.key);
   refuse_unsupported(in, "PutObject");
+  check_choices(in);
   {
     auto txn = begin();
     if (!txn.peek<BucketRecord>(in.bucket)) require_bucket(txn, in.bucket);
@@ -277,7 +327,8 @@ Task<PutObjectOutput> S3::put_object(CallPtr call, PutObjectInput in) {
     throw aws::ApiError("EntityTooLarge",
                         "Your proposed upload exceeds the maximum allowed object size.");
   }
-  const WantedChecksums wanted = wanted_checksums(in);
+  WantedChecksums wanted = wanted_checksums(in);
+  add_trailers(wanted, call->http());
   IntakeOptions options{.algorithms = wanted.algorithms};
   ByteSourcePtr body = in.body;
   Intake intake = co_await take_body(environment_.blobs, environment_.random, body, options);
@@ -313,19 +364,20 @@ Task<PutObjectOutput> S3::put_object(CallPtr call, PutObjectInput in) {
 
 GetObjectOutput S3::get_object(Call& call, const GetObjectInput& in) {
   refuse_versions(in.version_id);
-  Opened opened = open_object(store_, in.bucket, in.key);
-  if (not_modified(in, opened.object)) {
-    call.set_response_status(304);
-    GetObjectOutput out;
-    out.e_tag = quoted_etag(opened.object.etag);
-    out.last_modified = opened.object.modified;
+  return read_object(store_, in.bucket, in.key, [&](Opened& opened) {
+    if (not_modified(in, opened.object)) {
+      call.set_response_status(304);
+      GetObjectOutput out;
+      out.e_tag = quoted_etag(opened.object.etag);
+      out.last_modified = opened.object.modified;
+      return out;
+    }
+    Range range;
+    auto out = describe<GetObjectOutput>(call, opened.object, in, range);
+    out.body = read_body(environment_.blobs, opened.object.body, std::move(opened.inline_bytes),
+                         range.offset, range.length);
     return out;
-  }
-  Range range;
-  auto out = describe<GetObjectOutput>(call, opened.object, in, range);
-  out.body = read_body(environment_.blobs, opened.object.body, std::move(opened.inline_bytes),
-                       range.offset, range.length);
-  return out;
+  });
 }
 
 HeadObjectOutput S3::head_object(Call& call, const HeadObjectInput& in) {
@@ -346,19 +398,6 @@ HeadObjectOutput S3::head_object(Call& call, const HeadObjectInput& in) {
 
 namespace {
 
-ObjectChange removal(const platform::Call& call, const std::string& key, std::string_view reason) {
-  ObjectChange change;
-  change.event = "ObjectRemoved:Delete";
-  change.reason = reason;
-  change.key = key;
-  change.time = call.now();
-  change.requester = call.account();
-  change.source_ip = call.origin().source_ip;
-  change.request_id = call.request_id();
-  change.sequencer = fmt::format("{:018X}", to_micros(call.now()));
-  return change;
-}
-
 // True if there was something; its body is added to `gone`.
 bool remove_object(kernel::Txn& txn, const platform::Call& call, const BucketRecord& bucket,
                    const std::string& key, std::string_view reason, std::vector<Body>& gone) {
@@ -366,7 +405,8 @@ bool remove_object(kernel::Txn& txn, const platform::Call& call, const BucketRec
   if (!object) return false;
   erase_body(txn, object->body);
   txn.erase<ObjectRecord>(bucket.name, key);
-  Notifications::emit(txn, bucket, removal(call, key, reason));
+  Notifications::emit(txn, bucket,
+                      change_by(call, "ObjectRemoved:Delete", reason, key, call.now()));
   gone.push_back(object->body);
   return true;
 }
@@ -419,17 +459,39 @@ DeleteObjectsOutput S3::delete_objects(Call& call, const DeleteObjectsInput& in)
   return out;
 }
 
+namespace {
+
+// What a copy reads: the object as it was, and a stream over the wanted part of it.
+struct CopyBytes {
+  ObjectRecord object;
+  ByteSourcePtr bytes;
+};
+
+template <class In>
+CopyBytes open_copy_source(kernel::Store& store, kernel::Blobs& blobs, const CopySource& from,
+                           const In& in, const std::optional<std::string>& range) {
+  return read_object(store, from.bucket, from.key, [&](Opened& opened) {
+    check_copy_conditions(in, opened.object);
+    const Range part = parse_copy_range(range, opened.object.body.size);
+    auto bytes = read_body(blobs, opened.object.body, std::move(opened.inline_bytes), part.offset,
+                           part.length);
+    return CopyBytes{std::move(opened.object), std::move(bytes)};
+  });
+}
+
+}  // namespace
+
 Task<CopyObjectOutput> S3::copy_object(CallPtr call, CopyObjectInput in) {
   check_key(in.key);
   refuse_unsupported(in, "CopyObject");
+  check_choices(in);
   const CopySource from = parse_copy_source(in.copy_source);
   if (in.expected_source_bucket_owner) {
     require_owner(from.bucket, *in.expected_source_bucket_owner);
   }
   call->registry().authorize(*call, "s3:GetObject", {object_arn(from.bucket, from.key)},
                              policy_of(from.bucket));
-  Opened source = open_object(store_, from.bucket, from.key);
-  check_copy_conditions(in, source.object);
+  CopyBytes source = open_copy_source(store_, environment_.blobs, from, in, std::nullopt);
   const bool replace = in.metadata_directive == "REPLACE";
   if (from.bucket == in.bucket && from.key == in.key && !replace && !in.storage_class &&
       !in.server_side_encryption) {
@@ -452,8 +514,7 @@ Task<CopyObjectOutput> S3::copy_object(CallPtr call, CopyObjectInput in) {
   for (const auto& [name, value] : source.object.checksums) {
     if (options.algorithms.empty()) options.algorithms.push_back(name);
   }
-  ByteSourcePtr bytes = read_body(environment_.blobs, source.object.body,
-                                  std::move(source.inline_bytes), 0, source.object.body.size);
+  ByteSourcePtr bytes = std::move(source.bytes);
   Intake intake = co_await take_body(environment_.blobs, environment_.random, bytes, options);
   object.body = intake.body;
   object.etag = to_hex(intake.md5);
@@ -478,6 +539,7 @@ Task<CopyObjectOutput> S3::copy_object(CallPtr call, CopyObjectInput in) {
 }
 
 Task<UploadPartCopyOutput> S3::upload_part_copy(CallPtr call, UploadPartCopyInput in) {
+  check_part_number(in.part_number);
   const CopySource from = parse_copy_source(in.copy_source);
   if (in.expected_source_bucket_owner) {
     require_owner(from.bucket, *in.expected_source_bucket_owner);
@@ -485,13 +547,10 @@ Task<UploadPartCopyOutput> S3::upload_part_copy(CallPtr call, UploadPartCopyInpu
   call->registry().authorize(*call, "s3:GetObject", {object_arn(from.bucket, from.key)},
                              policy_of(from.bucket));
   UploadRecord upload = require_upload(store_, in.bucket, in.key, in.upload_id);
-  Opened source = open_object(store_, from.bucket, from.key);
-  check_copy_conditions(in, source.object);
-  const Range range = parse_range(in.copy_source_range, source.object.body.size);
+  CopyBytes source = open_copy_source(store_, environment_.blobs, from, in, in.copy_source_range);
   IntakeOptions options{.always_blob = true};
   if (!upload.checksum_algorithm.empty()) options.algorithms = {upload.checksum_algorithm};
-  ByteSourcePtr bytes = read_body(environment_.blobs, source.object.body,
-                                  std::move(source.inline_bytes), range.offset, range.length);
+  ByteSourcePtr bytes = std::move(source.bytes);
   Intake intake = co_await take_body(environment_.blobs, environment_.random, bytes, options);
   store_part(upload, in.part_number, intake);
   UploadPartCopyOutput out;
@@ -514,7 +573,21 @@ GetObjectTaggingOutput S3::get_object_tagging(Call&, const GetObjectTaggingInput
   return out;
 }
 
-PutObjectTaggingOutput S3::put_object_tagging(Call&, const PutObjectTaggingInput& in) {
+// Replaces the tags and tells of it.
+static void set_tags(kernel::Txn& txn, const platform::Call& call, const std::string& bucket_name,
+                     const std::string& key, TextMap tags, std::string_view event) {
+  const auto bucket = require_bucket(txn, bucket_name);
+  auto object = txn.find_for_update<ObjectRecord>(bucket_name, key);
+  if (!object) throw_no_such_key(key);
+  object->meta.tags = std::move(tags);
+  txn.put(*object);
+  ObjectChange change = change_by(call, event, "", key, call.now());
+  change.etag = object->etag;
+  change.size = object->body.size;
+  Notifications::emit(txn, bucket, std::move(change));
+}
+
+PutObjectTaggingOutput S3::put_object_tagging(Call& call, const PutObjectTaggingInput& in) {
   refuse_versions(in.version_id);
   TextMap tags;
   for (const auto& tag : in.tagging.tag_set) {
@@ -524,23 +597,16 @@ PutObjectTaggingOutput S3::put_object_tagging(Call&, const PutObjectTaggingInput
   }
   check_tags(tags);
   auto txn = begin();
-  require_bucket(txn, in.bucket);
-  auto object = txn.find_for_update<ObjectRecord>(in.bucket, in.key);
-  if (!object) throw_no_such_key(in.key);
-  object->meta.tags = std::move(tags);
-  txn.put(*object);
+  set_tags(txn, call, in.bucket, in.key, std::move(tags), "ObjectTagging:Put");
   txn.commit();
   return {};
 }
 
-DeleteObjectTaggingOutput S3::delete_object_tagging(Call&, const DeleteObjectTaggingInput& in) {
+DeleteObjectTaggingOutput S3::delete_object_tagging(Call& call,
+                                                    const DeleteObjectTaggingInput& in) {
   refuse_versions(in.version_id);
   auto txn = begin();
-  require_bucket(txn, in.bucket);
-  auto object = txn.find_for_update<ObjectRecord>(in.bucket, in.key);
-  if (!object) throw_no_such_key(in.key);
-  object->meta.tags.clear();
-  txn.put(*object);
+  set_tags(txn, call, in.bucket, in.key, {}, "ObjectTagging:Delete");
   txn.commit();
   return {};
 }
@@ -584,18 +650,6 @@ GetObjectAttributesOutput S3::get_object_attributes(Call&, const GetObjectAttrib
     // Listed for uploads with checksums only, as in AWS.
     if (!object.checksums.empty()) out.object_parts->parts = std::move(parts);
   }
-  return out;
-}
-
-GetObjectAclOutput S3::get_object_acl(Call&, const GetObjectAclInput& in) {
-  auto txn = begin();
-  const auto bucket = require_bucket(txn, in.bucket);
-  require_object(txn, in.bucket, in.key);
-  GetObjectAclOutput out;
-  out.owner = Owner{.id = bucket.account};
-  out.grants =
-      std::vector<Grant>{Grant{.grantee = Grantee{.id = bucket.account, .type = "CanonicalUser"},
-                               .permission = "FULL_CONTROL"}};
   return out;
 }
 

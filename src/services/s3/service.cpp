@@ -16,6 +16,8 @@ void S3::operations(platform::OpTable& t) {
   object_operations(t);
   multipart_operations(t);
   listing_operations(t);
+  unset_operations(t);
+  acl_operations(t);
 }
 
 void S3::start() {

@@ -36,17 +36,18 @@ class S3 : public platform::ServiceOf<S3> {
   void object_operations(platform::OpTable& t);
   void multipart_operations(platform::OpTable& t);
   void listing_operations(platform::OpTable& t);
+  void unset_operations(platform::OpTable& t);
+  void acl_operations(platform::OpTable& t);
 
   CreateBucketOutput create_bucket(Call&, const CreateBucketInput&);
   DeleteBucketOutput delete_bucket(Call&, const DeleteBucketInput&);
   HeadBucketOutput head_bucket(Call&, const HeadBucketInput&);
   ListBucketsOutput list_buckets(Call&, const ListBucketsInput&);
   GetBucketLocationOutput get_bucket_location(Call&, const GetBucketLocationInput&);
-  GetBucketAclOutput get_bucket_acl(Call&, const GetBucketAclInput&);
   GetBucketVersioningOutput get_bucket_versioning(Call&, const GetBucketVersioningInput&);
 
-  PutBucketNotificationConfigurationOutput put_notifications(
-      Call&, const PutBucketNotificationConfigurationInput&);
+  Task<PutBucketNotificationConfigurationOutput> put_notifications(
+      CallPtr, PutBucketNotificationConfigurationInput);
   GetBucketNotificationConfigurationOutput get_notifications(
       Call&, const GetBucketNotificationConfigurationInput&);
   PutBucketTaggingOutput put_bucket_tagging(Call&, const PutBucketTaggingInput&);
@@ -67,6 +68,10 @@ class S3 : public platform::ServiceOf<S3> {
   DeleteBucketOwnershipControlsOutput delete_ownership(Call&,
                                                        const DeleteBucketOwnershipControlsInput&);
 
+  // unset_configurations.cpp: what no bucket can have reads as not set.
+  template <class Op>
+  typename Op::Output unset(Call&, const typename Op::Input&);
+
   Task<PutObjectOutput> put_object(CallPtr, PutObjectInput);
   GetObjectOutput get_object(Call&, const GetObjectInput&);
   HeadObjectOutput head_object(Call&, const HeadObjectInput&);
@@ -77,7 +82,11 @@ class S3 : public platform::ServiceOf<S3> {
   PutObjectTaggingOutput put_object_tagging(Call&, const PutObjectTaggingInput&);
   DeleteObjectTaggingOutput delete_object_tagging(Call&, const DeleteObjectTaggingInput&);
   GetObjectAttributesOutput get_object_attributes(Call&, const GetObjectAttributesInput&);
+
+  GetBucketAclOutput get_bucket_acl(Call&, const GetBucketAclInput&);
+  PutBucketAclOutput put_bucket_acl(Call&, const PutBucketAclInput&);
   GetObjectAclOutput get_object_acl(Call&, const GetObjectAclInput&);
+  PutObjectAclOutput put_object_acl(Call&, const PutObjectAclInput&);
 
   CreateMultipartUploadOutput create_multipart(Call&, const CreateMultipartUploadInput&);
   Task<UploadPartOutput> upload_part(CallPtr, UploadPartInput);
@@ -89,6 +98,7 @@ class S3 : public platform::ServiceOf<S3> {
 
   ListObjectsOutput list_objects(Call&, const ListObjectsInput&);
   ListObjectsV2Output list_objects_v2(Call&, const ListObjectsV2Input&);
+  ListObjectVersionsOutput list_object_versions(Call&, const ListObjectVersionsInput&);
 
   // Throws AccessDenied for a bucket of another account; one that is missing is not its matter.
   void require_owner(const std::string& bucket, const std::string& account);
@@ -109,6 +119,9 @@ std::string bucket_arn(const std::string& bucket);
 std::string object_arn(const std::string& bucket, const std::string& key);
 std::string quoted_etag(const std::string& etag);
 [[noreturn]] void throw_no_such_key(const std::string& key);
+void refuse_versions(const std::optional<std::string>& version);  // there is only "null"
+void check_new_bucket_acl(const CreateBucketInput& in);
+Json configuration_json(const OwnershipControls& controls);  // as bucket records keep it
 
 // Replaces or makes the object: conditions, old body, rows, event. The caller commits, and after
 // that calls `remove_blobs` on the body that is returned.
