@@ -114,7 +114,7 @@ def test_a_rule_runs_a_task_with_the_events_values(tarn, role, unique):
     lines = until(lambda: [e["message"] for e in
                            logs.filter_log_events(logGroupName=group)["events"]], seconds=60)
     assert lines == ["key=in/positions.xlsx"]
-    [task] = ecs.list_tasks(cluster=cluster, desiredStatus="STOPPED")["taskArns"]
+    [task] = until(lambda: ecs.list_tasks(cluster=cluster, desiredStatus="STOPPED")["taskArns"])
     stopped = ecs.describe_tasks(cluster=cluster, tasks=[task])["tasks"][0]
     assert stopped["startedBy"].startswith("events-rule/")
 
