@@ -677,3 +677,59 @@ def test_an_update_survives_being_killed(fresh_tarn):
                  for p in page["Parameters"]]
         found = [ssm.get_parameter(Name=name)["Parameter"]["Value"] for name in names]
         assert sorted(found) == sorted(f"{value}-{i}" for i in range(count))
+
+
+def test_deploy_goes_on_where_it_failed_and_was_left(tarn, cfn, unique, tmp_path):
+    name, taken, template = unique("deploy"), unique("taken"), tmp_path / "template.yaml"
+    ssm = tarn.client("ssm")
+    ssm.put_parameter(Name=taken, Type="String", Value="theirs")
+    template.write_text(f"""
+Resources:
+  A: {{Type: AWS::SSM::Parameter, Properties: {{Type: String, Value: a}}}}
+  B: {{Type: AWS::SSM::Parameter, DependsOn: A,
+       Properties: {{Type: String, Value: b, Name: {taken}}}}}
+""")
+    command = ["cloudformation", "deploy", "--stack-name", name, "--template-file", str(template),
+               "--disable-rollback"]
+    tarn.aws(*command, check=False)
+    assert status(cfn, name) == "CREATE_FAILED"
+    ssm.delete_parameter(Name=taken)
+    cfn.create_change_set(StackName=name, ChangeSetName="look", TemplateBody=template.read_text())
+    changes = cfn.describe_change_set(StackName=name, ChangeSetName="look")["Changes"]
+    assert [(c["ResourceChange"]["Action"], c["ResourceChange"]["LogicalResourceId"])
+            for c in changes] == [("Add", "B")]
+    assert "Successfully created/updated" in tarn.aws(*command).stdout
+    assert ssm.get_parameter(Name=taken)["Parameter"]["Value"] == "b"
+    cfn.delete_stack(StackName=name)
+    until(lambda: not exists(cfn, name))
+
+
+def test_a_stack_tells_why_one_inside_it_failed(tarn, cfn, stack, unique):
+    bucket, taken = unique("nested"), unique("taken")
+    tarn.client("ssm").put_parameter(Name=taken, Type="String", Value="theirs")
+    s3 = tarn.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="child.yaml", Body=(
+        f"Resources: {{P: {{Type: AWS::SSM::Parameter, Properties: {{Type: String, Value: x, "
+        f"Name: {taken}}}}}}}").encode())
+    name = stack(f"""
+Resources:
+  Child: {{Type: AWS::CloudFormation::Stack,
+           Properties: {{TemplateURL: "{tarn.endpoint}/{bucket}/child.yaml"}}}}
+""")
+    assert rest(cfn, name) == "ROLLBACK_COMPLETE"
+    reason = next(e["ResourceStatusReason"]
+                  for e in cfn.describe_stack_events(StackName=name)["StackEvents"]
+                  if (e["LogicalResourceId"], e["ResourceStatus"]) == ("Child", "CREATE_FAILED"))
+    assert "was not successfully created: The following resource(s) failed to create: [P]" in reason
+
+
+def test_an_export_of_another_stack_is_not_taken_over(cfn, stack):
+    first = stack(TWO_PARAMETERS)
+    rest(cfn, first)
+    second = stack(TWO_PARAMETERS.replace("${AWS::StackName}-name", f"{first}-name"))
+    assert rest(cfn, second) == "ROLLBACK_COMPLETE"
+    reasons = [e.get("ResourceStatusReason")
+               for e in cfn.describe_stack_events(StackName=second)["StackEvents"]]
+    assert (f"Export with name {first}-name is already exported by stack {first}. "
+            "Rollback requested by user.") in reasons

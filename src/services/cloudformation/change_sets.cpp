@@ -2,6 +2,7 @@
 // Change sets: what a request would change, told before it is done.
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "aws/codec.hpp"
 #include "aws/error.hpp"
@@ -145,8 +146,17 @@ CloudFormation::Start CloudFormation::look_at_start(kernel::Txn& txn, const std:
           fmt::format("Stack:{} is in {} state and can not be updated.", stack->id, status));
     }
     start.before = present(txn, *stack);
+    std::set<std::string> alive;
     for (const auto& resource : resources_of(txn, stack->id)) {
       start.physical_ids[resource.logical_id] = resource.current.physical_id;
+      const bool failed = resource.status == "CREATE_FAILED" || resource.status.empty();
+      if (resource.current.exists && !failed) alive.insert(resource.logical_id);
+    }
+    // Where a failure was left (rollback was disabled), what is not there is still to be added.
+    if (status.ends_with("_FAILED")) {
+      std::erase_if(start.before->evaluated.resources, [&](const EvaluatedResource& resource) {
+        return !alive.contains(resource.logical_id);
+      });
     }
   } else if (stack && stack->status != "REVIEW_IN_PROGRESS") {
     throw_validation(fmt::format(
@@ -209,7 +219,8 @@ ChangeSetRecord CloudFormation::make_change_set(Call& call, const CreateChangeSe
                                                 const Prepared& prepared) {
   const Prepared* before = start.before ? &*start.before : nullptr;
   const auto changes = compare_versions(before, prepared);
-  const bool empty = before && is_same(*before, prepared, changes);
+  const bool retries = start.stack && start.stack->status.ends_with("_FAILED");
+  const bool empty = before && !retries && is_same(*before, prepared, changes);
   ChangeSetRecord record;
   record.stack_id = stack_id;
   record.name = in.change_set_name;

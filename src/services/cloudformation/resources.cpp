@@ -165,6 +165,22 @@ class NestedStack : public platform::ResourceType {
     co_return found;
   }
 
+  // The latest reason that a stack gave for its own status: a finished rollback gives none.
+  static Task<std::string> why(platform::CallPtr call, std::string id) {
+    DescribeStackEventsInput input;
+    input.stack_name = id;
+    const auto out = co_await call->invoke<DescribeStackEvents>(std::move(input));
+    if (!out.stack_events) co_return "";
+    constexpr std::string_view k_rollback = "Rollback requested by user.";
+    for (const auto& event : *out.stack_events) {
+      if (event.physical_resource_id != id || !event.resource_status_reason) continue;
+      std::string reason = *event.resource_status_reason;
+      if (reason.ends_with(k_rollback)) reason.resize(reason.size() - k_rollback.size());
+      co_return reason;
+    }
+    co_return "";
+  }
+
   // `wanted` empty: whatever the stack is, it is complete.
   static Task<ResourceProgress> outcome(ResourceRequest request, std::string wanted,
                                         std::string verb) {
@@ -174,10 +190,11 @@ class NestedStack : public platform::ResourceType {
       co_return pending(request.physical_id);
     }
     if (!wanted.empty() && stack->stack_status != wanted) {
+      const auto reason = co_await why(request.call, request.physical_id);
       co_return failed(
           request.physical_id,
           fmt::format("Embedded stack {} was not successfully {}: {}", request.physical_id, verb,
-                      stack->stack_status_reason.value_or(stack->stack_status)));
+                      reason.empty() ? stack->stack_status : reason));
     }
     ResourceProgress progress;
     progress.physical_id = request.physical_id;

@@ -374,7 +374,7 @@ void StackOperation::publish_exports(kernel::Txn& txn, const std::vector<StackOu
   for (const auto& [name, value] : wanted) {
     const auto existing = txn.find_for_update<ExportRecord>(name);
     if (existing && existing->stack_id != stack_id_) {
-      throw TemplateError(fmt::format("Export with name {} is already exported by stack {}. ", name,
+      throw TemplateError(fmt::format("Export with name {} is already exported by stack {}", name,
                                       existing->stack_name));
     }
     if (existing && existing->value != value) refuse_in_use(name, "updated");
