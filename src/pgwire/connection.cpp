@@ -293,6 +293,7 @@ Task<bool> Connection::handle(char type, std::string payload) {
   if (failure) {
     skipping_ = type != 'Q';
     report(as_sql_error(failure), {});
+    co_await session_->fail_transaction();
   }
   co_return true;
 }
@@ -319,6 +320,7 @@ Task<void> Connection::simple_query(std::string text) {
   }
   if (failure) {
     report(as_sql_error(failure), text);
+    co_await session_->fail_transaction();
   } else if (statements.empty()) {
     out_.simple('I');
   } else {

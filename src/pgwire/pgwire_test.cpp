@@ -258,6 +258,20 @@ TEST_F(PgWireTest, an_error_skips_to_sync) {
   EXPECT_EQ(client.query("select 1"), "TDCZ");
 }
 
+TEST_F(PgWireTest, an_error_of_the_protocol_ends_the_transaction_too) {
+  Client client(port);
+  client.log_in("awsuser", "secret");
+  client.query("begin");
+  client.query("create table gone(a int)");
+  client.message('E', zero("nosuch") + int32(0));
+  client.message('S', "");
+  EXPECT_EQ(client.until_ready(), "EZ");
+  EXPECT_EQ(client.query("select 1"), "EZ");
+  EXPECT_EQ(client.query("commit"), "CZ");
+  EXPECT_EQ(client.tag, "ROLLBACK");
+  EXPECT_EQ(client.query("select * from gone"), "EZ");
+}
+
 TEST_F(PgWireTest, a_portal_suspends_and_goes_on) {
   Client client(port);
   client.log_in("awsuser", "secret");

@@ -142,3 +142,43 @@ def test_what_cannot_be_loaded_says_why_and_leaves_nothing(tarn, lake, role, tab
     refusal(f"copy {table} from 's3://{bucket}/good.csv' iam_role '{foreign}' csv", psycopg2.Error)
     connection.close()
     assert content(tarn, table) == []
+
+
+def test_texts_are_unloaded_as_redshift_writes_them(tarn, lake, role):
+    bucket, _ = lake
+    writer = role("s3:*")
+    tarn.psql("unload ('select true, 1.0::float8, 2.50::numeric(8,2), null::int, 100::real') "
+              f"to 's3://{bucket}/text/' iam_role '{writer}'")
+    tarn.psql("unload ('select false as f, 0.5::float8 as r') "
+              f"to 's3://{bucket}/csv/' iam_role '{writer}' csv header")
+    s3 = tarn.client("s3")
+    read = lambda key: s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    assert read("text/0000_part_00") == b"t|1|2.50||100\n"
+    assert read("csv/0000_part_00") == b"f,r\nf,0.5\n"
+
+
+def test_a_failed_load_is_told_in_stl_load_errors(tarn, lake, role, table):
+    bucket, put = lake
+    put("short.csv", "1,A,1.0\n2,B\n")
+    reader = role("s3:GetObject", "s3:ListBucket")
+    connection = tarn.pg()
+    with connection.cursor() as cursor, pytest.raises(psycopg2.Error) as caught:
+        cursor.execute(f"copy {table} from 's3://{bucket}/short.csv' iam_role '{reader}' csv")
+    assert "line 2" in caught.value.diag.message_primary
+    assert "stl_load_errors" in caught.value.diag.message_hint
+    connection.rollback()
+    with connection.cursor() as cursor:
+        cursor.execute("select filename, line_number, raw_line, err_reason from stl_load_errors e "
+                       f"join pg_class c on c.oid = e.tbl where c.relname = '{table}'")
+        [(name, line, raw, reason)] = cursor.fetchall()
+    connection.close()
+    assert (name, line, raw) == (f"s3://{bucket}/short.csv", 2, "2,B") and "Columns" in reason
+
+
+@pytest.mark.parametrize("option", ["json 'auto ignorecase'", "escape", "maxerror 5",
+                                    "fixedwidth '1:1'", "acceptinvchars"])
+def test_what_copy_cannot_do_it_refuses(tarn, table, option):
+    connection = tarn.pg()
+    with connection.cursor() as cursor, pytest.raises(psycopg2.errors.FeatureNotSupported):
+        cursor.execute(f"copy {table} from 's3://b/k' iam_role 'arn:aws:iam::1:role/r' {option}")
+    connection.close()

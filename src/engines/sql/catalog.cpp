@@ -125,6 +125,12 @@ CREATE VIEW tarn_system.pg.pg_namespace AS
   SELECT oid, name AS nspname, 100 AS nspowner, NULL::VARCHAR AS nspacl
   FROM tarn_system.main.namespaces
   UNION ALL VALUES (11, 'pg_catalog', 1, NULL), (12, 'information_schema', 1, NULL);
+CREATE VIEW tarn_system.pg.stl_load_errors AS
+  SELECT 100 AS userid, 0 AS slice, relation AS tbl, started_at AS starttime, process AS session,
+    0 AS query, file AS filename, line AS line_number, ''::VARCHAR AS colname,
+    ''::VARCHAR AS type, ''::VARCHAR AS col_length, 0 AS position, raw_line,
+    ''::VARCHAR AS raw_field_value, 1200 AS err_code, reason AS err_reason
+  FROM "{db}".tarn.load_errors;
 CREATE VIEW tarn_system.pg.pg_class AS
   SELECT oid, name AS relname, namespace_oid AS relnamespace, 0 AS reltype, 100 AS relowner,
     0 AS relam, oid AS relfilenode, 0 AS reltablespace, 1 AS relpages,
@@ -247,8 +253,6 @@ constexpr const char* k_empty[] = {
     "is_nullable$",
     "svv_external_databases:eskind databasename$ location$ parameters$",
     "svv_datashares:share_name$ share_id share_owner",
-    "stl_load_errors:userid slice tbl starttime$ session query filename$ line_number colname$ "
-    "type$ col_length$ position raw_line$ raw_field_value$ err_code err_reason$",
 };
 
 constexpr const char* k_information = R"sql(

@@ -35,11 +35,14 @@ void check_format(duckdb::Connection& connection, const std::string& database) {
   }
 }
 
-// Nobody asks for an effect this old any more. By Tarn's clock, which wrote the times.
-void forget_effects(duckdb::Connection& connection, const std::string& database, std::int64_t now) {
-  constexpr std::int64_t k_kept_micros = 30ll * 24 * 3600 * 1'000'000;
+// Nobody asks for an effect this old any more, and STL tables keep a week. By Tarn's clock, which
+// wrote the times.
+void forget_old(duckdb::Connection& connection, const std::string& database, std::int64_t now) {
+  constexpr std::int64_t k_day_micros = 24ll * 3600 * 1'000'000;
   must(connection, "DELETE FROM " + database + ".tarn.applied WHERE epoch_us(applied_at) < " +
-                       std::to_string(now - k_kept_micros));
+                       std::to_string(now - 30 * k_day_micros));
+  must(connection, "DELETE FROM " + database + ".tarn.load_errors WHERE epoch_us(started_at) < " +
+                       std::to_string(now - 7 * k_day_micros));
 }
 
 }  // namespace
@@ -69,8 +72,11 @@ std::shared_ptr<duckdb::DuckDB> Database::create(std::int64_t now) const {
                        ".tarn.applied (effect_id VARCHAR, answer VARCHAR, applied_at TIMESTAMP)");
   must(connection, "CREATE TABLE IF NOT EXISTS " + name +
                        ".tarn.grants (text VARCHAR, by_user VARCHAR, granted_at TIMESTAMP)");
+  must(connection, "CREATE TABLE IF NOT EXISTS " + name +
+                       ".tarn.load_errors (relation BIGINT, started_at TIMESTAMP, process INTEGER, "
+                       "file VARCHAR, line BIGINT, raw_line VARCHAR, reason VARCHAR)");
   check_format(connection, name);
-  forget_effects(connection, name, now);
+  forget_old(connection, name, now);
   std::string script = replace_all(catalog_script(), "{db}", replace_all(name_, "'", "''"));
   script = replace_all(script, "{user}", replace_all(options_.admin_user, "'", "''"));
   must(connection, script);

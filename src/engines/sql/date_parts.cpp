@@ -232,6 +232,16 @@ double months_between(std::int64_t left, std::int64_t right) {
   return months + (within(a, left) - within(b, right)) / 31.0;
 }
 
+std::optional<int> zone_abbreviation(std::string_view name) {
+  static const std::map<std::string, int, std::less<>> k_hours = {
+      {"UTC", 0},  {"GMT", 0},  {"UCT", 0},   {"ZULU", 0},  {"WET", 0},   {"WEST", 1}, {"BST", 1},
+      {"CET", 1},  {"CEST", 2}, {"MET", 1},   {"EET", 2},   {"EEST", 3},  {"MSK", 3},  {"JST", 9},
+      {"KST", 9},  {"EST", -5}, {"EDT", -4},  {"CST", -6},  {"CDT", -5},  {"MST", -7}, {"MDT", -6},
+      {"PST", -8}, {"PDT", -7}, {"AKST", -9}, {"AKDT", -8}, {"HST", -10}, {"AST", -4}, {"ADT", -3}};
+  const auto found = k_hours.find(to_upper(name));
+  return found == k_hours.end() ? std::nullopt : std::optional(found->second * 60);
+}
+
 std::optional<std::int64_t> next_day(std::int64_t micros, std::string_view day) {
   const std::string wanted = to_lower(day);
   for (int i = 0; i < 7; ++i) {
@@ -248,11 +258,12 @@ namespace {
 // The patterns of TO_CHAR and TO_DATE, longest first.
 const std::vector<std::string>& patterns() {
   static const std::vector<std::string> k_patterns = {
-      "A.M.", "P.M.", "a.m.", "p.m.", "MONTH", "Month", "month", "YYYY", "IYYY", "Y,YYY", "HH24",
-      "HH12", "DDD",  "DAY",  "Day",  "day",   "MON",   "Mon",   "mon",  "YYY",  "IYY",   "YY",
-      "IY",   "MM",   "DD",   "DY",   "Dy",    "dy",    "HH",    "MI",   "SS",   "MS",    "US",
-      "AM",   "PM",   "am",   "pm",   "WW",    "IW",    "CC",    "RM",   "TZ",   "tz",    "OF",
-      "FM",   "fm",   "TH",   "th",   "Y",     "Q",     "D",     "W",    "J",    "I"};
+      "SSSSS", "SSSS", "A.D.", "B.C.", "a.d.", "b.c.",  "AD",    "BC",    "ad",   "bc",   "IDDD",
+      "ID",    "A.M.", "P.M.", "a.m.", "p.m.", "MONTH", "Month", "month", "YYYY", "IYYY", "Y,YYY",
+      "HH24",  "HH12", "DDD",  "DAY",  "Day",  "day",   "MON",   "Mon",   "mon",  "YYY",  "IYY",
+      "YY",    "IY",   "MM",   "DD",   "DY",   "Dy",    "dy",    "HH",    "MI",   "SS",   "MS",
+      "US",    "AM",   "PM",   "am",   "pm",   "WW",    "IW",    "CC",    "RM",   "TZ",   "tz",
+      "OF",    "FM",   "fm",   "TH",   "th",   "Y",     "Q",     "D",     "W",    "J",    "I"};
   return k_patterns;
 }
 
@@ -285,6 +296,9 @@ std::string format_one(const std::string& p, const CivilTime& t, bool fill) {
   const int hour12 = t.hour % 12 == 0 ? 12 : t.hour % 12;
   const bool morning = t.hour < 12;
   const std::string key = to_upper(p);
+  if (key == "SSSS" || key == "SSSSS") {
+    return number(t.hour * 3600 + t.minute * 60 + t.second, 1);
+  }
   if (key == "YYYY") return number(t.year, 4);
   if (key == "Y,YYY") return fmt::format("{},{:03}", t.year / 1000, t.year % 1000);
   if (key == "IYYY") return number(iso_week(t).second, 4);
@@ -445,7 +459,8 @@ struct TimeParser {
 
 }  // namespace
 
-std::int64_t parse_time(std::string_view text, std::string_view format) {
+std::int64_t parse_time(std::string_view text, std::string_view format, bool strict) {
+  if (trim(text).empty()) not_supported("a date of an empty text");
   TimeParser p{trim(text), text, format, {1, 1, 1}, {}, {}, {}};
   while (!format.empty()) {
     const std::string_view pattern = match_pattern(format);
@@ -466,8 +481,8 @@ std::int64_t parse_time(std::string_view text, std::string_view format) {
   if (p.afternoon) p.t.hour = p.t.hour % 12 + (*p.afternoon ? 12 : 0);
   if (p.julian) return (*p.julian - 2440588) * k_day;
   if (p.t.month < 1 || p.t.month > 12 || p.t.day < 1 ||
-      p.t.day > days_in_month(p.t.year, p.t.month) || p.t.hour > 24 || p.t.minute > 59 ||
-      p.t.second > 60) {
+      p.t.day > (strict ? days_in_month(p.t.year, p.t.month) : 31) || p.t.hour > 24 ||
+      p.t.minute > 59 || p.t.second > 60) {
     throw SqlError(sqlstate::k_invalid_datetime,
                    fmt::format("date/time field value out of range: \"{}\"", p.whole));
   }

@@ -48,11 +48,14 @@ std::int64_t date_trunc(DatePart part, std::int64_t micros);  // weeks begin on 
 double date_part(DatePart part, std::int64_t micros);
 std::int64_t add_months(std::int64_t micros, std::int64_t months);  // the last day stays the last
 double months_between(std::int64_t left, std::int64_t right);
+// Minutes east of UTC of an abbreviation (EST, UTC, …): never daylight saving of a place.
+std::optional<int> zone_abbreviation(std::string_view name);
 std::optional<std::int64_t> next_day(std::int64_t micros, std::string_view day);
 
 // Throw SqlError: an unknown template pattern, text that does not fit.
 std::string format_time(std::int64_t micros, std::string_view format);
-std::int64_t parse_time(std::string_view text, std::string_view format);
+// Days that a month does not have run into the next one unless `strict`, as TO_DATE's do.
+std::int64_t parse_time(std::string_view text, std::string_view format, bool strict = true);
 std::string format_number(std::string_view decimal_text, std::string_view format);
 
 }  // namespace tarn::sql

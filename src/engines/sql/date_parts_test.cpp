@@ -67,6 +67,23 @@ TEST(DateParts, templates_write_and_read) {
   EXPECT_THROW(parse_time("nonsense", "YYYY-MM-DD"), SqlError);
 }
 
+TEST(DateParts, a_day_too_many_runs_into_the_next_month_unless_strict) {
+  EXPECT_EQ(parse_time("20010631", "YYYYMMDD", false), at(2001, 7, 1));
+  EXPECT_THROW(parse_time("20010632", "YYYYMMDD", false), SqlError);
+  EXPECT_THROW(parse_time(" ", "YYYYMMDD", false), SqlError);
+}
+
+TEST(DateParts, seconds_of_the_day_are_no_pair_of_seconds) {
+  EXPECT_EQ(format_time(at(2024, 3, 5, 1, 0), "SSSS"), "3600");
+  EXPECT_THROW(format_time(at(2024, 3, 5), "AD"), SqlError);
+}
+
+TEST(DateParts, abbreviations_of_zones_are_fixed_offsets) {
+  EXPECT_EQ(zone_abbreviation("pst"), -8 * 60);
+  EXPECT_EQ(zone_abbreviation("UTC"), 0);
+  EXPECT_EQ(zone_abbreviation("XYZ"), std::nullopt);
+}
+
 TEST(DateParts, numbers_follow_their_template) {
   EXPECT_EQ(format_number("1234.5", "9,999.99"), " 1,234.50");
   EXPECT_EQ(format_number("-5", "999"), "  -5");

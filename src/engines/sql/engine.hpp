@@ -13,6 +13,7 @@
 #include "base/clock.hpp"
 #include "duckdb.hpp"
 #include "duckdb/main/client_context_state.hpp"
+#include "duckdb/parser/statement/select_statement.hpp"
 #include "engines/sql/query_text.hpp"
 #include "engines/sql/warehouse.hpp"
 
@@ -41,6 +42,7 @@ void register_text_functions(duckdb::DatabaseInstance& database);
 void register_time_functions(duckdb::DatabaseInstance& database);
 void register_number_functions(duckdb::DatabaseInstance& database);
 void register_session_functions(duckdb::DatabaseInstance& database);
+void register_casts(duckdb::DatabaseInstance& database);
 
 // Thrown inside of DuckDB; translate.cpp finds state and message again.
 [[noreturn]] void raise(const char* sqlstate, const std::string& message);
@@ -63,8 +65,8 @@ ColumnType column_type(const duckdb::LogicalType& type);
 duckdb::LogicalType storage_type(std::uint32_t oid);  // of a declared parameter
 RowBatchPtr make_batch(duckdb::unique_ptr<duckdb::DataChunk> chunk,
                        const std::vector<ColumnType>& types);
-duckdb::Value parameter_value(const ParameterValue& value, std::uint32_t oid,
-                              const duckdb::LogicalType& expected);
+duckdb::Value parameter_value(duckdb::ClientContext& context, const ParameterValue& value,
+                              std::uint32_t oid, const duckdb::LogicalType& expected);
 
 // One table that a statement reads or writes, as written.
 struct TableUse {
@@ -79,11 +81,14 @@ struct Lowered {
   duckdb::unique_ptr<duckdb::SQLStatement> statement;
   std::set<TableUse> reads, writes;
   std::size_t parameters = 0;
+  // Of MERGE: gives a row where a row of the target has several matches, which is an error.
+  duckdb::unique_ptr<duckdb::SelectStatement> several_matches;
 };
 
 struct LowerOptions {
   std::string database;
   std::vector<std::uint32_t> parameter_oids;
+  bool untyped_are_text = false;  // parameters whose type nothing tells
   bool in_view = false;
 };
 // Parses and checks one query or row change, and gives it Redshift's meaning.

@@ -7,7 +7,9 @@
 #include "duckdb/common/types/hugeint.hpp"
 #include "duckdb/common/vector_operations/generic_executor.hpp"
 #include "duckdb/function/aggregate_function.hpp"
+#include "duckdb/function/function_binder.hpp"
 #include "duckdb/main/extension/extension_loader.hpp"
+#include "duckdb/planner/expression/bound_cast_expression.hpp"
 #include "duckdb/planner/expression/bound_function_expression.hpp"
 #include "engines/sql/engine.hpp"
 
@@ -79,7 +81,7 @@ duckdb::unique_ptr<duckdb::FunctionData> bind_divide(
   int scale = std::max(4, s1 + p2 - s2 + 1);
   int precision = p1 - s1 + s2 + scale;
   if (precision > 38) {
-    scale = std::max(38 + scale - precision, std::min(4, std::max(s1, s2)));
+    scale = std::max(38 + scale - precision, 4);
     precision = 38;
   }
   scale = std::min(scale, 37);
@@ -221,6 +223,77 @@ duckdb::ScalarFunctionSet arithmetic(const char* name, bool division) {
   return set;
 }
 
+using Expressions = duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>;
+
+bool is_exact(const duckdb::Expression& e) {
+  return e.return_type.id() == duckdb::LogicalTypeId::DECIMAL || e.return_type.IsIntegral();
+}
+
+duckdb::unique_ptr<duckdb::Expression> converted(duckdb::ClientContext& context,
+                                                 duckdb::unique_ptr<duckdb::Expression> e,
+                                                 const LogicalType& type) {
+  return duckdb::BoundCastExpression::AddCastToType(context, std::move(e), type);
+}
+
+LogicalType decimal(int precision, int scale) {
+  return LogicalType::DECIMAL(static_cast<std::uint8_t>(precision),
+                              static_cast<std::uint8_t>(scale));
+}
+
+duckdb::unique_ptr<duckdb::Expression> built_in(duckdb::ClientContext& context, char op,
+                                                Expressions children) {
+  duckdb::ErrorData error;
+  auto bound = duckdb::FunctionBinder(context).BindScalarFunction(
+      DEFAULT_SCHEMA, std::string(1, op), std::move(children), error, true);
+  if (!bound) error.Throw();
+  return bound;
+}
+
+// The documented precision and scale: DuckDB stays within 18 digits where the operands do.
+template <char Op>
+duckdb::unique_ptr<duckdb::Expression> bind_decimals(duckdb::ClientContext& context,
+                                                     Expressions& children) {
+  const auto [p1, s1] = decimal_shape(children[0]->return_type);
+  const auto [p2, s2] = decimal_shape(children[1]->return_type);
+  const int scale = Op == '*' ? s1 + s2 : std::max(s1, s2);
+  if (scale > 37) numeric_overflow();
+  const int wanted = Op == '*' ? p1 + p2 + 1 : std::max(p1 - s1, p2 - s2) + 1 + scale;
+  const int precision = std::min(wanted, 38);
+  const int width = precision > 18 ? std::max(p1, 19) : p1;  // so that DuckDB takes 128 bits
+  children[0] = converted(context, std::move(children[0]), decimal(width, s1));
+  children[1] = converted(context, std::move(children[1]), decimal(p2, s2));
+  return converted(context, built_in(context, Op, std::move(children)), decimal(precision, scale));
+}
+
+template <char Op>
+duckdb::unique_ptr<duckdb::Expression> bind_arithmetic(duckdb::FunctionBindExpressionInput& input) {
+  auto& children = input.children;
+  const auto small = [](const duckdb::Expression& e) {
+    return e.return_type.id() == duckdb::LogicalTypeId::SMALLINT;
+  };
+  if (is_exact(*children[0]) && is_exact(*children[1])) {
+    if (children[0]->return_type.id() == duckdb::LogicalTypeId::DECIMAL ||
+        children[1]->return_type.id() == duckdb::LogicalTypeId::DECIMAL) {
+      return bind_decimals<Op>(input.context, children);
+    }
+    // DuckDB lets a literal take the other side's type; Redshift's is an INTEGER.
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (small(*children[i]) && !small(*children[1 - i])) {
+        children[i] = converted(input.context, std::move(children[i]), LogicalType::INTEGER);
+      }
+    }
+  }
+  return built_in(input.context, Op, std::move(children));
+}
+
+// MEDIAN and PERCENTILE_CONT interpolate within the scale of their argument.
+duckdb::unique_ptr<duckdb::Expression> bind_widened(duckdb::FunctionBindExpressionInput& input) {
+  auto& child = input.children[0];
+  if (child->return_type.id() != duckdb::LogicalTypeId::DECIMAL) return std::move(child);
+  const int scale = std::min(37, decimal_shape(child->return_type).second + 4);
+  return converted(input.context, std::move(child), decimal(38, scale));
+}
+
 // SUM and AVG of integers: Redshift gives BIGINT, AVG cut towards zero.
 struct IntegerSum {
   hugeint_t sum;
@@ -316,6 +389,18 @@ void register_number_functions(duckdb::DatabaseInstance& database) {
   duckdb::ExtensionLoader loader(database, "tarn");
   loader.RegisterFunction(arithmetic("tarn_div", true));
   loader.RegisterFunction(arithmetic("tarn_mod", false));
+
+  const auto add = [&](const char* name, int arguments, duckdb::function_bind_expression_t bind) {
+    duckdb::ScalarFunction function(
+        name, duckdb::vector<LogicalType>(static_cast<std::size_t>(arguments), LogicalType::ANY),
+        LogicalType::ANY, nullptr);
+    function.SetBindExpressionCallback(bind);
+    loader.RegisterFunction(std::move(function));
+  };
+  add("tarn_add", 2, bind_arithmetic<'+'>);
+  add("tarn_subtract", 2, bind_arithmetic<'-'>);
+  add("tarn_multiply", 2, bind_arithmetic<'*'>);
+  add("tarn_widened", 1, bind_widened);
 
   duckdb::AggregateFunctionSet sum("tarn_sum");
   sum.AddFunction(

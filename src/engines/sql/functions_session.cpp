@@ -69,6 +69,7 @@ void register_functions(duckdb::DatabaseInstance& instance) {
   register_time_functions(instance);
   register_number_functions(instance);
   register_session_functions(instance);
+  register_casts(instance);
 }
 
 }  // namespace tarn::sql

@@ -203,6 +203,47 @@ duckdb::unique_ptr<duckdb::Expression> bind_text(duckdb::FunctionBindExpressionI
                                                     LogicalType::VARCHAR);
 }
 
+// The string without its trailing blanks, where it is.
+void run_trimmed(DataChunk& in, ExpressionState&, Vector& out) {
+  duckdb::UnaryExecutor::Execute<string_t, string_t>(in.data[0], out, in.size(), [](string_t t) {
+    const auto kept = trim_right(view(t));
+    return kept.size() == t.GetSize()
+               ? t
+               : string_t(kept.data(), static_cast<std::uint32_t>(kept.size()));
+  });
+  StringVector::AddHeapReference(out, in.data[0]);
+}
+
+// Only strings are touched: all else stays itself, for statistics and indexes.
+duckdb::unique_ptr<duckdb::Expression> bind_compared(duckdb::FunctionBindExpressionInput& input) {
+  auto& child = input.children[0];
+  if (child->return_type.id() != duckdb::LogicalTypeId::VARCHAR) return std::move(child);
+  duckdb::ErrorData error;
+  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> children;
+  children.push_back(std::move(child));
+  return duckdb::FunctionBinder(input.context)
+      .BindScalarFunction(DEFAULT_SCHEMA, "tarn_trimmed", std::move(children), error);
+}
+
+void run_bool_text(DataChunk& in, ExpressionState&, Vector& out) {
+  duckdb::UnaryExecutor::Execute<bool, string_t>(
+      in.data[0], out, in.size(), [](bool value) { return string_t(value ? "t" : "f", 1); });
+}
+
+// A value as UNLOAD writes it.
+duckdb::unique_ptr<duckdb::Expression> bind_unloaded(duckdb::FunctionBindExpressionInput& input) {
+  auto& child = input.children[0];
+  const auto type = child->return_type.id();
+  const bool real = type == duckdb::LogicalTypeId::FLOAT || type == duckdb::LogicalTypeId::DOUBLE;
+  if (!real && type != duckdb::LogicalTypeId::BOOLEAN) return std::move(child);
+  duckdb::ErrorData error;
+  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> children;
+  children.push_back(std::move(child));
+  return duckdb::FunctionBinder(input.context)
+      .BindScalarFunction(DEFAULT_SCHEMA, real ? "tarn_real_text" : "tarn_bool_text",
+                          std::move(children), error);
+}
+
 }  // namespace
 
 void raise(const char* state, const std::string& message) {
@@ -240,6 +281,14 @@ void register_text_functions(duckdb::DatabaseInstance& database) {
   ScalarFunction any_text("tarn_text", {LogicalType::ANY}, text, nullptr);
   any_text.SetBindExpressionCallback(bind_text);
   loader.RegisterFunction(std::move(any_text));
+  add("tarn_bool_text", {LogicalType::BOOLEAN}, text, run_bool_text);
+  ScalarFunction unloaded("tarn_unloaded", {LogicalType::ANY}, text, nullptr);
+  unloaded.SetBindExpressionCallback(bind_unloaded);
+  loader.RegisterFunction(std::move(unloaded));
+  add("tarn_trimmed", {text}, text, run_trimmed);
+  ScalarFunction compared("tarn_compared", {LogicalType::ANY}, text, nullptr);
+  compared.SetBindExpressionCallback(bind_compared);
+  loader.RegisterFunction(std::move(compared));
   add("tarn_quote_literal", {text}, text, run_quote_literal);
 }
 

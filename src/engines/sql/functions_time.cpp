@@ -175,7 +175,15 @@ duckdb::unique_ptr<duckdb::FunctionData> bind_dates(
 void run_parse_date(DataChunk& in, ExpressionState&, Vector& out) {
   duckdb::BinaryExecutor::Execute<string_t, string_t, duckdb::date_t>(
       in.data[0], in.data[1], out, in.size(), [](string_t text, string_t format) {
-        return guarded([&] { return to_date(parse_time(view(text), view(format))); });
+        return guarded([&] { return to_date(parse_time(view(text), view(format), false)); });
+      });
+}
+
+void run_parse_date_strict(DataChunk& in, ExpressionState&, Vector& out) {
+  duckdb::TernaryExecutor::Execute<string_t, string_t, bool, duckdb::date_t>(
+      in.data[0], in.data[1], in.data[2], out, in.size(),
+      [](string_t text, string_t format, bool strict) {
+        return guarded([&] { return to_date(parse_time(view(text), view(format), strict)); });
       });
 }
 
@@ -184,6 +192,21 @@ void run_parse_time(DataChunk& in, ExpressionState&, Vector& out) {
       in.data[0], in.data[1], out, in.size(), [](string_t text, string_t format) {
         return guarded([&] { return timestamp_t(parse_time(view(text), view(format))); });
       });
+}
+
+// A place's name as it is; abbreviations as fixed offsets (the sign of Etc/GMT is turned round).
+void run_zone(DataChunk& in, ExpressionState&, Vector& out) {
+  duckdb::UnaryExecutor::Execute<string_t, string_t>(in.data[0], out, in.size(), [&](string_t t) {
+    const std::string name = t.GetString();
+    if (name.find('/') != std::string::npos) return duckdb::StringVector::AddString(out, name);
+    const auto minutes = zone_abbreviation(name);
+    if (!minutes) {
+      raise(sqlstate::k_feature_not_supported, "time zone \"" + name + "\" is not supported");
+    }
+    const int hours = *minutes / 60;
+    return duckdb::StringVector::AddString(out,
+                                           hours == 0 ? "UTC" : fmt::format("Etc/GMT{:+}", -hours));
+  });
 }
 
 }  // namespace
@@ -230,8 +253,11 @@ void register_time_functions(duckdb::DatabaseInstance& database) {
                            ScalarFunction({LogicalType(duckdb::LogicalTypeId::DECIMAL), text}, text,
                                           run_format_number, bind_as_text),
                            ScalarFunction({LogicalType::DOUBLE, text}, text, run_format_real)});
-  add_all("tarn_to_date", {ScalarFunction({text, text}, LogicalType::DATE, run_parse_date)});
+  add_all("tarn_to_date", {ScalarFunction({text, text}, LogicalType::DATE, run_parse_date),
+                           ScalarFunction({text, text, LogicalType::BOOLEAN}, LogicalType::DATE,
+                                          run_parse_date_strict)});
   add_all("tarn_to_timestamp", {ScalarFunction({text, text}, zoned, run_parse_time)});
+  add_all("tarn_zone", {ScalarFunction({text}, text, run_zone)});
   add_all("tarn_parse_time", {ScalarFunction({text, text}, time, run_parse_time)});
 
   // TRUNC is the day of a timestamp and the integral part of a number.

@@ -85,11 +85,9 @@ constexpr FunctionRule k_rules[] = {
     {"add_months", 2, 2, "tarn_add_months", Kind::scalar},
     {"months_between", 2, 2, "tarn_months_between", Kind::scalar},
     {"next_day", 2, 2, "tarn_next_day", Kind::scalar},
-    {"last_day", 1, 1, nullptr, Kind::scalar},
     {"to_char", 2, 2, "tarn_to_char", Kind::scalar},
-    {"to_date", 2, 2, "tarn_to_date", Kind::scalar},
+    {"to_date", 2, 3, "tarn_to_date", Kind::scalar},
     {"to_timestamp", 2, 2, "tarn_to_timestamp", Kind::scalar},
-    {"timezone", 2, 2, nullptr, Kind::scalar},
     // Aggregates
     {"count", 0, 1, nullptr, Kind::aggregate},
     {"count_star", 0, 0, nullptr, Kind::aggregate},

@@ -144,6 +144,14 @@ class Writer {
       emit("from");
       return i + 1;
     }
+    if (next.kind == TokenKind::string && (token.is("date") || token.is("time") ||
+                                           token.is("timestamp") || token.is("timestamptz"))) {
+      return write_literal(i, i + 1, token.text);
+    }
+    if (token.is("timestamp") && next.is("with") && at(i + 2, to).is("time") &&
+        at(i + 3, to).is("zone") && at(i + 4, to).kind == TokenKind::string) {
+      return write_literal(i, i + 4, "timestamptz");
+    }
     if (token.is("timestamp") || token.is("time") || token.is("interval")) {
       const bool zoned = next.is("with") && at(i + 2, to).is("time") && at(i + 3, to).is("zone");
       emit(token, zoned && token.is("timestamp") ? "timestamptz" : token.text);
@@ -167,6 +175,16 @@ class Writer {
     }
     emit(token);
     return i + 1;
+  }
+
+  // date '…' → cast('…' as date): DuckDB's parser would read the text itself.
+  std::size_t write_literal(std::size_t i, std::size_t text, std::string_view type) {
+    emit(tokens_[i], "cast(");
+    emit(tokens_[text]);
+    emit("as");
+    emit(type);
+    emit(")");
+    return text + 1;
   }
 
   // `interval '1' day` and `extract(year from …)`: the word is a unit there.

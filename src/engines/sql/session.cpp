@@ -187,10 +187,34 @@ duckdb::unique_ptr<duckdb::PreparedStatement> SessionImpl::plan(const Compiled& 
   return prepared;
 }
 
+// Where nothing tells the type of a parameter, it is a text, as in PostgreSQL.
+duckdb::unique_ptr<duckdb::PreparedStatement> SessionImpl::plan_with_types(
+    Compiled& compiled, const std::vector<std::uint32_t>& oids) {
+  auto prepared = plan(compiled, oids);
+  const auto is_open = [](duckdb::PreparedStatement& statement) {
+    const auto& types = statement.GetTypes();
+    return types.size() == 1 && types[0].id() == duckdb::LogicalTypeId::UNKNOWN;
+  };
+  if (!is_open(*prepared)) return prepared;
+  LowerOptions options = lower_options(false);
+  options.parameter_oids = oids;
+  options.untyped_are_text = true;
+  std::optional<Lowered> before = std::move(compiled.query);
+  compiled.query = lower_query(compiled.query_text, options);
+  try {
+    auto again = plan(compiled, oids);
+    if (!is_open(*again)) return again;
+  } catch (const SqlError&) {}  // a text does not fit there: its value will tell
+  if (compiled.query->statement->type == duckdb::StatementType::SELECT_STATEMENT) {
+    throw SqlError("42P18", "could not determine data type of a parameter: cast it to its type");
+  }
+  compiled.query = std::move(before);
+  return prepared;
+}
+
 void SessionImpl::bind(Compiled& compiled, const std::vector<std::uint32_t>& oids) {
-  const auto prepared = plan(compiled, oids);
-  const auto type = prepared->GetStatementProperties().return_type;
-  compiled.rows = type == duckdb::StatementReturnType::QUERY_RESULT;
+  const auto prepared = plan_with_types(compiled, oids);
+  compiled.rows = compiled.query->statement->type == duckdb::StatementType::SELECT_STATEMENT;
   const auto expected = prepared->GetExpectedParameterTypes();
   for (std::size_t i = 0; i < compiled.query->parameters; ++i) {
     ColumnType parameter{oid::k_varchar, -1};
@@ -248,6 +272,14 @@ Task<ResultPtr> SessionImpl::execute(StatementPtr statement, std::vector<Paramet
   }
   if (failure) std::rethrow_exception(failure);
   co_return result;
+}
+
+Task<void> SessionImpl::fail_transaction() {
+  if (status_ != TransactionStatus::in_transaction) co_return;
+  auto self = shared_from_this();
+  auto undo = [self] { self->fail(); };
+  co_await run_on(cluster_.pool, undo);
+  cluster_.locks.release(process_id_);
 }
 
 std::vector<std::string> SessionImpl::lock_keys(const Compiled& compiled) {
@@ -458,6 +490,34 @@ std::int64_t count_of(duckdb::QueryResult& result) {
 
 }  // namespace
 
+duckdb::case_insensitive_map_t<duckdb::BoundParameterData> SessionImpl::parameter_values(
+    const Compiled& compiled, const std::vector<ParameterValue>& parameters,
+    duckdb::PreparedStatement& prepared) {
+  const auto types = prepared.GetExpectedParameterTypes();
+  duckdb::case_insensitive_map_t<duckdb::BoundParameterData> values;
+  for (std::size_t i = 0; i < compiled.query->parameters; ++i) {
+    const std::string name = std::to_string(i + 1);
+    if (!prepared.named_param_map.contains(name)) continue;
+    values[name] = duckdb::BoundParameterData(parameter_value(*connection().context, parameters[i],
+                                                              compiled.parameter_types[i].oid,
+                                                              expected_type(types, i)));
+  }
+  return values;
+}
+
+// MERGE may not change one row twice.
+void SessionImpl::check_matches(const Compiled& compiled,
+                                const std::vector<ParameterValue>& parameters) {
+  auto prepared = connection().Prepare(compiled.query->several_matches->Copy());
+  if (prepared->HasError()) throw translate(prepared->error, &compiled.query_text);
+  auto values = parameter_values(compiled, parameters, *prepared);
+  auto result = prepared->Execute(values, false);
+  if (result->HasError()) throw translate(result->GetErrorObject(), &compiled.query_text);
+  if (result->Cast<duckdb::MaterializedQueryResult>().RowCount() > 0) {
+    throw SqlError("21000", "Found multiple matches to update the same tuple.");
+  }
+}
+
 Answer SessionImpl::run_query(const Compiled& compiled,
                               const std::vector<ParameterValue>& parameters) {
   if (parameters.size() < compiled.query->parameters) {
@@ -467,15 +527,16 @@ Answer SessionImpl::run_query(const Compiled& compiled,
                        std::to_string(compiled.query->parameters));
   }
   check_identity(compiled);
+  const bool own = compiled.query->several_matches && status_ == TransactionStatus::idle && !begun_;
   Answer answer;
   try {
-    const auto prepared = plan(compiled, {});
-    const auto types = prepared->GetExpectedParameterTypes();
-    duckdb::case_insensitive_map_t<duckdb::BoundParameterData> values;
-    for (std::size_t i = 0; i < compiled.query->parameters; ++i) {
-      values[std::to_string(i + 1)] = duckdb::BoundParameterData(
-          parameter_value(parameters[i], compiled.parameter_types[i].oid, expected_type(types, i)));
+    if (own) {  // both see the same rows
+      connection().BeginTransaction();
+      begun_ = true;
     }
+    if (compiled.query->several_matches) check_matches(compiled, parameters);
+    const auto prepared = plan(compiled, {});
+    auto values = parameter_values(compiled, parameters, *prepared);
     auto pending = prepared->PendingQuery(values, compiled.rows);
     if (pending->HasError()) throw translate(pending->GetErrorObject(), &compiled.query_text);
     check_cancelled();  // from here on DuckDB keeps an interrupt; before, it forgets it
@@ -495,6 +556,7 @@ Answer SessionImpl::run_query(const Compiled& compiled,
   } catch (const duckdb::Exception&) {
     rethrow_translated(&compiled.query_text);
   }
+  if (own) end_transaction(true);
   return answer;
 }
 

@@ -91,6 +91,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                           ExecuteOptions options) override;
   Task<std::optional<std::string>> applied(std::string effect_id) override;
   Task<void> mark_applied(std::string effect_id, std::string answer) override;
+  Task<void> fail_transaction() override;
   void cancel() override;
   Task<void> close() override;
 
@@ -104,6 +105,12 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   void bind(Compiled& compiled, const std::vector<std::uint32_t>& oids);
   duckdb::unique_ptr<duckdb::PreparedStatement> plan(const Compiled& compiled,
                                                      const std::vector<std::uint32_t>& oids);
+  duckdb::unique_ptr<duckdb::PreparedStatement> plan_with_types(
+      Compiled& compiled, const std::vector<std::uint32_t>& oids);
+  duckdb::case_insensitive_map_t<duckdb::BoundParameterData> parameter_values(
+      const Compiled& compiled, const std::vector<ParameterValue>& parameters,
+      duckdb::PreparedStatement& prepared);
+  void check_matches(const Compiled& compiled, const std::vector<ParameterValue>& parameters);
   std::vector<std::string> lock_keys(const Compiled& compiled);
   Answer run(const Compiled& compiled, const std::vector<ParameterValue>& parameters,
              const ExecuteOptions& options);
@@ -158,6 +165,8 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   // session_copy.cpp
   Answer copy(const CopyFrom& copy);
   Answer unload(const Unload& unload);
+  void as_unloaded_texts(duckdb::SelectStatement& query);
+  void record_load_error(const Relation& table, const SqlError& error);
 
   // session_set.cpp
   Answer set(const SetVariable& set);

@@ -2,11 +2,19 @@
 // COPY and UNLOAD. COPY lists the prefix (or reads the manifest) under the statement's identity,
 // then loads all objects in one INSERT … SELECT, so that it is all or nothing and part of the
 // transaction. Columns match by position (JSON: by name), as in Redshift.
+#include <fmt/format.h>
+#include <re2/re2.h>
+
 #include "base/json.hpp"
+#include "base/log.hpp"
 #include "base/strings.hpp"
+#include "duckdb/parser/expression/columnref_expression.hpp"
+#include "duckdb/parser/expression/function_expression.hpp"
 #include "duckdb/parser/parsed_data/copy_info.hpp"
+#include "duckdb/parser/query_node/select_node.hpp"
 #include "duckdb/parser/statement/copy_statement.hpp"
 #include "duckdb/parser/statement/select_statement.hpp"
+#include "duckdb/parser/tableref/subqueryref.hpp"
 #include "engines/sql/session.hpp"
 
 namespace tarn::sql {
@@ -139,6 +147,7 @@ std::string list_literal(const std::vector<std::string>& values) {
 struct TargetColumn {
   std::string name, type;  // DuckDB's type
   int length = 0;
+  bool fixed = false;  // CHAR: trailing blanks say nothing
 };
 
 // One value of text, as COPY converts it.
@@ -147,7 +156,7 @@ std::string conversion(const TargetColumn& column, const std::string& source,
   std::string value = source;
   const bool text = column.type == "VARCHAR";
   if (text && copy.remove_quotes) value = "trim(" + value + ", '\"''')";
-  if (text && copy.trim_blanks) value = "rtrim(" + value + ")";
+  if (text && (copy.trim_blanks || column.fixed)) value = "rtrim(" + value + ")";
   if (!text) value = "nullif(trim(" + value + "), '')";
   if (text && copy.blanks_as_null) {
     value = "CASE WHEN trim(" + value + ") = '' THEN NULL ELSE " + value + " END";
@@ -158,7 +167,7 @@ std::string conversion(const TargetColumn& column, const std::string& source,
     value = "tarn_cast_varchar(" + value + ", " + std::to_string(column.length) + ")";
   }
   if (column.type == "DATE" && !copy.date_format.empty() && to_lower(copy.date_format) != "auto") {
-    return "tarn_to_date(" + value + ", " + quote_literal(copy.date_format) + ")";
+    return "tarn_to_date(" + value + ", " + quote_literal(copy.date_format) + ", true)";
   }
   if (column.type.starts_with("TIMESTAMP") && !copy.time_format.empty()) {
     const std::string format = to_lower(copy.time_format);
@@ -168,6 +177,7 @@ std::string conversion(const TargetColumn& column, const std::string& source,
       return "tarn_parse_time(" + value + ", " + quote_literal(copy.time_format) + ")";
     }
   }
+  if (column.type == "TIMESTAMP WITH TIME ZONE") value = "tarn_zoned_text(" + value + ")";
   return text ? value : "CAST(" + value + " AS " + column.type + ")";
 }
 
@@ -189,7 +199,7 @@ std::string text_reader(const CopyFrom& copy, const std::vector<std::string>& ur
     const std::string quote = quote_literal(std::string(1, copy.quote));
     options += ", quote = " + quote + ", escape = " + quote;
   } else {
-    options += ", quote = '', escape = " + quote_literal(copy.escape ? "\\" : "");
+    options += ", quote = '', escape = ''";
   }
   // Redshift's default mark of NULL is \N.
   options += ", nullstr = " + quote_literal(copy.null_as.value_or("\\N"));
@@ -276,6 +286,28 @@ void write_manifest(ObjectStore& store, const ObjectIdentity& identity, const Un
 
 }  // namespace
 
+// Kept whatever becomes of the transaction. What only DuckDB's CSV reader knows is empty else.
+void SessionImpl::record_load_error(const Relation& table, const SqlError& error) {
+  static const RE2 k_line(R"(CSV Error on Line: (\d+))"), k_raw(R"(Original Line: ([^\n]*))"),
+      k_file(R"((s3://[^\s"']+))");
+  std::string line = "0", raw, file;
+  RE2::PartialMatch(error.detail, k_line, &line);
+  RE2::PartialMatch(error.detail, k_raw, &raw);
+  if (!RE2::PartialMatch(error.detail, k_file, &file)) {
+    RE2::PartialMatch(error.message(), k_file, &file);
+  }
+  duckdb::Connection other(*engine_);
+  const auto result = other.Query(
+      fmt::format("INSERT INTO {}.tarn.load_errors SELECT coalesce((SELECT min(oid) FROM "
+                  "tarn_system.main.relations WHERE namespace = {} AND name = {}), 0), "
+                  "make_timestamp({}), {}, {}, {}, {}, {}",
+                  quote_identifier(database_->name()), quote_literal(table.schema),
+                  quote_literal(table.name), to_micros(cluster_.clock.now()), process_id_,
+                  quote_literal(file), line, quote_literal(raw), quote_literal(error.message())));
+  if (result->HasError())
+    log::warning("sql", "a load error is not recorded: {}", result->GetError());
+}
+
 Answer SessionImpl::copy(const CopyFrom& copy) {
   const auto& store = cluster_.options.objects;
   if (!store) not_supported("COPY without S3");
@@ -287,7 +319,8 @@ Answer SessionImpl::copy(const CopyFrom& copy) {
   const std::vector<std::string> urls = source_objects(*store, identity, copy);
   const auto tags = tags_of(table);
   const auto rows = query_internal(
-      "SELECT c.column_name, c.data_type, coalesce(l.length, 0) FROM duckdb_columns() c LEFT JOIN "
+      "SELECT c.column_name, c.data_type, coalesce(l.length, 0), coalesce(l.type_oid = 1042, "
+      "false) FROM duckdb_columns() c LEFT JOIN "
       "tarn_system.main.attributes l ON l.relation_oid = c.table_oid AND l.name = c.column_name "
       "WHERE c.database_name = " +
       quote_literal(table.database) + " AND c.schema_name = " + quote_literal(table.schema) +
@@ -296,7 +329,8 @@ Answer SessionImpl::copy(const CopyFrom& copy) {
   std::vector<TargetColumn> columns;
   for (std::size_t i = 0; i < rows->RowCount(); ++i) {
     TargetColumn column{rows->GetValue(0, i).ToString(), rows->GetValue(1, i).ToString(),
-                        rows->GetValue(2, i).GetValue<int>()};
+                        rows->GetValue(2, i).GetValue<int>(),
+                        rows->GetValue(3, i).GetValue<bool>()};
     by_name[column.name] = column;
     const auto identity_tag = tags.find("identity:" + column.name);
     const bool generated = identity_tag != tags.end() && !copy.explicit_ids;
@@ -332,14 +366,36 @@ Answer SessionImpl::copy(const CopyFrom& copy) {
                                     values + " FROM " + reader);
   } catch (const SqlError& error) {
     if (error.message().starts_with("S3ServiceException")) throw;
+    if (error.state != sqlstate::k_query_canceled) record_load_error(table, error);
     throw SqlError(error.state == sqlstate::k_internal ? sqlstate::k_internal : error.state,
-                   "Load into table '" + table.name + "' failed.  " + error.message(), 0,
-                   error.detail);
+                   "Load into table '" + table.name + "' failed.  " + error.message(), 0, {},
+                   "Check 'stl_load_errors' system table for details.");
   }
   facts_->last_copy_count = answer.count;
   answer.notices.push_back("INFO:Load into table '" + table.name + "' completed, " +
                            std::to_string(answer.count) + " record(s) loaded successfully.");
   return answer;
+}
+
+// DuckDB writes true, 1.0 and such where Redshift writes t and 1.
+void SessionImpl::as_unloaded_texts(duckdb::SelectStatement& query) {
+  const auto prepared = connection().Prepare(query.Copy());
+  if (prepared->HasError()) throw translate(prepared->error, nullptr);
+  auto inner = duckdb::make_uniq<duckdb::SelectStatement>();
+  inner->node = std::move(query.node);
+  auto from = duckdb::make_uniq<duckdb::SubqueryRef>(std::move(inner), "unloaded");
+  auto outer = duckdb::make_uniq<duckdb::SelectNode>();
+  for (std::size_t i = 0; i < prepared->GetNames().size(); ++i) {
+    const std::string name = "c" + std::to_string(i);
+    from->column_name_alias.push_back(name);
+    duckdb::vector<duckdb::unique_ptr<duckdb::ParsedExpression>> value;
+    value.push_back(duckdb::make_uniq<duckdb::ColumnRefExpression>(name));
+    outer->select_list.push_back(
+        duckdb::make_uniq<duckdb::FunctionExpression>("tarn_unloaded", std::move(value)));
+    outer->select_list.back()->SetAlias(prepared->GetNames()[i]);
+  }
+  outer->from_table = std::move(from);
+  query.node = std::move(outer);
 }
 
 Answer SessionImpl::unload(const Unload& unload) {
@@ -360,6 +416,9 @@ Answer SessionImpl::unload(const Unload& unload) {
       unload.target + (unload.parallel ? "0000_part_00" : "000") + unload_suffix(unload);
   prepare_destination(*store, identity, unload);
   auto info = unload_target(unload, url);
+  if (unload.format != Unload::Format::parquet) {
+    as_unloaded_texts(lowered.statement->Cast<duckdb::SelectStatement>());
+  }
   info->select_statement = std::move(lowered.statement->Cast<duckdb::SelectStatement>().node);
   auto statement = duckdb::make_uniq<duckdb::CopyStatement>();
   statement->info = std::move(info);

@@ -177,14 +177,52 @@ TEST_F(SqlTest, decimals_divide_over_their_whole_range) {
   EXPECT_EQ(rows("select -7.5/2.0, 1.00/-3.00, 2.0000/3, 0.00/7"),
             "-3.7500|-0.3333|0.666666666666667|0.0000000000000");
   const std::string big = "99999999999999999999999999999999999999";  // 38 digits
-  EXPECT_EQ(rows("select " + big + "::decimal(38,0) / 3::decimal(38,0)"),
-            "33333333333333333333333333333333333333");
-  EXPECT_EQ(rows("select " + big + "::decimal(38,0) / -" + big + "::decimal(38,0)"), "-1");
+  EXPECT_EQ(rows("select 1::decimal(19,0) / 3::decimal(19,0), "
+                 "1::decimal(19,2) / 3::decimal(38,19), 1::decimal(38,0) / 3::decimal(38,0)"),
+            "0.3333333333333333333|0.3333|0.3333");
+  EXPECT_EQ(error("select " + big + "::decimal(38,0) / 3::decimal(38,0)"),
+            "22003 Numeric data overflow (result precision)");
+  EXPECT_EQ(rows("select " + big + "::decimal(38,0) / -" + big + "::decimal(38,0)"), "-1.0000");
   EXPECT_EQ(rows("select 0.1234567890123456789012345678901234567::decimal(38,37) / "
                  "3::decimal(1,0)"),
             "0.0411522630041152263004115226300411522");
   EXPECT_EQ(error("select " + big + "::decimal(38,0) / 0.01::decimal(38,2)"),
             "22003 Numeric data overflow (result precision)");
+}
+
+TEST_F(SqlTest, decimals_have_the_documented_precision) {
+  EXPECT_EQ(rows("select 100000::numeric(18,4) * 100000::numeric(18,4), "
+                 "9999999999999999.99::numeric(18,2) + 0.01::numeric(18,2), 1.5 - 1"),
+            "10000000000.00000000|10000000000000000.00|0.5");
+  EXPECT_EQ(rows("select 1::numeric(30,10) * 2::numeric(30,10), "
+                 "1::numeric(38,10) + 2::numeric(38,2)"),
+            "2.00000000000000000000|3.0000000000");
+  EXPECT_EQ(rows("select 32767::smallint + 1, 1::smallint * 2::smallint"), "32768|2");
+  EXPECT_TRUE(error("select 'a' + true").starts_with("42"));
+}
+
+TEST_F(SqlTest, texts_become_numbers_and_times_as_in_redshift) {
+  EXPECT_EQ(error("select '2.5'::int"), "22P02 invalid input syntax for integer: \"2.5\"");
+  EXPECT_EQ(error("select '2024-01-05abc'::date"),
+            "22007 invalid input syntax for type date: \"2024-01-05abc\"");
+  EXPECT_EQ(rows("select ' -12 '::int, '20240105'::date, '5-Jan-2024'::date, "
+                 "'1/5/2024 03:04 PM'::timestamp, '2024-01-05 10:00 PST'::timestamptz, "
+                 "'2024-01-05 10:00-05:30'::timestamptz, '2024-01-05'::timestamptz"),
+            "-12|2024-01-05|2024-01-05|2024-01-05 15:04:00|2024-01-05 18:00:00+00|"
+            "2024-01-05 15:30:00+00|2024-01-05 00:00:00+00");
+  EXPECT_EQ(rows("select x::date from (select '2024-01-05' x union all select '20240106') t "
+                 "order by 1"),
+            "2024-01-05;2024-01-06");
+}
+
+TEST_F(SqlTest, trailing_blanks_do_not_count_in_comparisons) {
+  execute("create table b(x varchar(20), n int)");
+  execute("insert into b values ('a', 1), ('a  ', 2), ('a longer text  ', 3)");
+  EXPECT_EQ(rows("select count(*) from b where x = 'a'"), "2");
+  EXPECT_EQ(rows("select n from b where x in ('a longer text', 'z')"), "3");
+  EXPECT_EQ(rows("select count(*) from b l join b r on l.x = r.x"), "5");
+  EXPECT_EQ(rows("select count(*) from b where x in (select trim(x) from b)"), "3");
+  EXPECT_EQ(rows("select nullif(x, 'a'), length(x) from b where n = 2"), "NULL|3");
 }
 
 TEST_F(SqlTest, aggregates_of_integers_are_integers) {

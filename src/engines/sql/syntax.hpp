@@ -140,7 +140,7 @@ struct CopyFrom {
   std::string date_format, time_format;
   std::optional<std::string> null_as;
   bool manifest = false, empty_as_null = false, blanks_as_null = false, trim_blanks = false;
-  bool remove_quotes = false, truncate_columns = false, fill_record = false, escape = false;
+  bool remove_quotes = false, truncate_columns = false, fill_record = false;
   bool explicit_ids = false;
 };
 struct Unload {

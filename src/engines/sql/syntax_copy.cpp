@@ -87,7 +87,7 @@ void parse_copy_format(TokenCursor& cursor, CopyFrom& copy) {
     copy.format = CopyFrom::Format::json;
     cursor.accept("as");
     if (cursor.peek().kind == TokenKind::string) copy.json_option = cursor.string();
-    if (copy.json_option != "auto" && copy.json_option != "auto ignorecase") {
+    if (copy.json_option != "auto") {
       not_supported("COPY … JSON '" + copy.json_option + "' (only 'auto')", token.begin + 1);
     }
   } else {
@@ -118,8 +118,8 @@ bool parse_copy_conversion(TokenCursor& cursor, CopyFrom& copy) {
     copy.truncate_columns = true;
   } else if (cursor.accept("fillrecord")) {
     copy.fill_record = true;
-  } else if (cursor.accept("escape")) {
-    copy.escape = true;
+  } else if (cursor.peek().is("escape")) {
+    not_supported("COPY option ESCAPE", cursor.peek().begin + 1);
   } else if (cursor.accept("explicit_ids")) {
     copy.explicit_ids = true;
   } else {

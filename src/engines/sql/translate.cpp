@@ -59,13 +59,17 @@ constexpr Pattern k_patterns[] = {
      sqlstate::k_invalid_text_representation, "invalid input syntax for type numeric: \"\\1\""},
     {R"(Could not convert string ['\"](.*)['\"] to BOOL\w*)",
      sqlstate::k_invalid_text_representation, "invalid input syntax for type boolean: \"\\1\""},
+    {R"(Could not convert string '(.*)' to DATE)", sqlstate::k_invalid_datetime,
+     "invalid input syntax for type date: \"\\1\""},
+    {R"(Could not convert string '(.*)' to TIMESTAMP)", sqlstate::k_invalid_datetime,
+     "invalid input syntax for type timestamp: \"\\1\""},
     {R"(invalid date field format: \"(.*)\",)", sqlstate::k_invalid_datetime,
      "invalid input syntax for type date: \"\\1\""},
-    {R"(date field value out of range: \"(.*)\",)", "22008",
+    {R"(date field value out of range: \"(.*)\")", "22008",
      "date/time field value out of range: \"\\1\""},
     {R"(invalid timestamp field format: \"(.*)\",)", sqlstate::k_invalid_datetime,
      "invalid input syntax for type timestamp: \"\\1\""},
-    {R"(timestamp field value out of range: \"(.*)\",)", "22008",
+    {R"(timestamp field value out of range: \"(.*)\")", "22008",
      "date/time field value out of range: \"\\1\""},
     {R"(Could not cast value .* to DECIMAL)", sqlstate::k_numeric_out_of_range,
      "Numeric data overflow (result precision)"},
@@ -81,6 +85,18 @@ constexpr Pattern k_patterns[] = {
      "could not complete because of conflict with concurrent transaction"},
     {R"(Can only update base table)", sqlstate::k_wrong_object_type, "cannot change a view"},
 };
+
+// In the signatures of functions that do not exist.
+constexpr std::pair<const char*, const char*> k_words[] = {{"tarn_add(", "+("},
+                                                           {"tarn_subtract(", "-("},
+                                                           {"tarn_multiply(", "*("},
+                                                           {"tarn_div(", "/("},
+                                                           {"tarn_mod(", "%("},
+                                                           {"tarn_date_diff(", "datediff("},
+                                                           {"tarn_date_add(", "dateadd("},
+                                                           {"tarn_", ""},
+                                                           {"STRING_LITERAL", "unknown"},
+                                                           {"INTEGER_LITERAL", "INTEGER"}};
 
 const char* state_of(duckdb::ExceptionType type) {
   using duckdb::ExceptionType;
@@ -140,6 +156,11 @@ SqlError translate(const duckdb::ErrorData& error, const QueryText* text) {
   if (error.Type() == duckdb::ExceptionType::INTERRUPT) {
     return SqlError(sqlstate::k_query_canceled, "Query cancelled on user's request");
   }
+  static const RE2 k_csv(R"(CSV Error on Line: (\d+)[^\n]*\n(?:Original Line:[^\n]*\n)?([^\n]*))");
+  std::string line, reason;
+  if (RE2::PartialMatch(raw, k_csv, &line, &reason)) {
+    return SqlError(sqlstate::k_internal, "line " + line + ": " + reason, 0, raw);
+  }
   static const auto* k_compiled = [] {
     auto* compiled = new std::vector<std::unique_ptr<RE2>>;
     for (const auto& pattern : k_patterns) {
@@ -158,6 +179,9 @@ SqlError translate(const duckdb::ErrorData& error, const QueryText* text) {
     for (int g = 1; g < 3; ++g) {
       out = replace_all(out, "\\" + std::to_string(g),
                         std::string_view(groups[g].data(), groups[g].size()));
+    }
+    if (out.starts_with("function ")) {
+      for (const auto& [from, to] : k_words) out = replace_all(out, from, to);
     }
     return SqlError(k_patterns[i].state, out, position);
   }

@@ -197,6 +197,11 @@ class Batch : public RowBatch {
       case oid::k_timestamptz: return put_big(out, get<std::int64_t>(vector, row) - k_epoch_micros);
       case oid::k_interval: {
         const auto& value = get<duckdb::interval_t>(vector, row);
+        if (numeric == NumericFormat::scaled_integer) {  // Redshift's own has no days
+          constexpr std::int64_t k_day = 24ll * 3600 * 1'000'000;
+          put_big(out, value.micros + value.days * k_day);
+          return put_big(out, value.months);
+        }
         put_big(out, value.micros);
         put_big(out, value.days);
         return put_big(out, value.months);
@@ -384,8 +389,8 @@ LogicalType storage_type(std::uint32_t oid) {
   }
 }
 
-duckdb::Value parameter_value(const ParameterValue& value, std::uint32_t oid,
-                              const LogicalType& expected) {
+duckdb::Value parameter_value(duckdb::ClientContext& context, const ParameterValue& value,
+                              std::uint32_t oid, const LogicalType& expected) {
   if (!value.bytes) return duckdb::Value(LogicalType(LogicalTypeId::SQLNULL));
   if (value.binary) return binary_parameter(*value.bytes, oid);
   if (!is_valid_utf8(*value.bytes)) {
@@ -400,7 +405,7 @@ duckdb::Value parameter_value(const ParameterValue& value, std::uint32_t oid,
   }
   duckdb::Value converted;
   std::string error;
-  if (!text.DefaultTryCastAs(target, converted, &error)) {
+  if (!text.TryCastAs(context, target, converted, &error)) {
     throw translate(duckdb::ErrorData(duckdb::ExceptionType::CONVERSION, error), nullptr);
   }
   return converted;

@@ -135,6 +135,8 @@ class Session {
   // Records an effect and its answer in the open transaction block.
   virtual Task<void> mark_applied(std::string effect_id, std::string answer) = 0;
 
+  // An error that the client saw outside of prepare and execute: it ends the transaction, too.
+  virtual Task<void> fail_transaction() = 0;
   // Stops what runs now with SQLSTATE 57014. From any thread.
   virtual void cancel() = 0;
   // Rolls back and frees everything; also done by the destructor.
