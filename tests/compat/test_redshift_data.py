@@ -166,3 +166,16 @@ def test_what_was_accepted_runs_exactly_once_across_kill_9(fresh_tarn):
     data = fresh_tarn.client("redshift-data")
     assert {wait(data, identifier)["Status"] for identifier in ids} == {"FINISHED"}
     assert rows(data, run(data, "select count(*), count(distinct a) from t")) == [[20, 20]]
+
+
+def test_the_catalog_comes_in_pages(tarn, unique):
+    data = tarn.client("redshift-data")
+    prefix = unique("paged").replace("-", "_")
+    for i in range(3):
+        run(data, f"create table {prefix}_{i} (a int, b int, c int)")
+    pages = list(data.get_paginator("list_tables").paginate(
+        TablePattern=prefix + "%", PaginationConfig={"PageSize": 2}, **WHERE))
+    assert [[t["name"] for t in page["Tables"]] for page in pages] == [
+        [f"{prefix}_0", f"{prefix}_1"], [f"{prefix}_2"]]
+    columns = data.describe_table(Table=f"{prefix}_0", MaxResults=2, **WHERE)
+    assert [c["name"] for c in columns["ColumnList"]] == ["a", "b"] and columns["NextToken"]

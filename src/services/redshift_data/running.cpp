@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "aws/paging.hpp"
 #include "aws/redshift_data/errors.hpp"
 #include "base/strings.hpp"
 #include "services/redshift_data/service.hpp"
@@ -262,12 +263,34 @@ Task<std::vector<std::vector<std::string>>> RedshiftData::query_texts(
   co_return rows;
 }
 
+namespace {
+
+// Leaves the page that was asked for; the token of the next one.
+template <class T, class In>
+std::optional<std::string> take_page(std::vector<T>& all, const In& in, const char* operation) {
+  std::int64_t from = 0;
+  if (in.next_token) {
+    const auto key = aws::decode_page_token(operation, *in.next_token);
+    const auto number = key ? parse_int(*key) : std::nullopt;
+    if (!number || *number < 0) throw ValidationException("NextToken is not valid.");
+    from = std::min<std::int64_t>(*number, static_cast<std::int64_t>(all.size()));
+  }
+  all.erase(all.begin(), all.begin() + from);
+  const auto max = static_cast<std::size_t>(in.max_results.value_or(1000));
+  if (all.size() <= max) return std::nullopt;
+  all.resize(max);
+  return aws::encode_page_token(operation, std::to_string(from + static_cast<std::int64_t>(max)));
+}
+
+}  // namespace
+
 Task<ListDatabasesOutput> RedshiftData::list_databases(CallPtr call, ListDatabasesInput in) {
   const Target target = co_await resolve(call, in);
   const auto warehouse =
       warehouses_.find(call->account() + "/" + call->region() + "/" + target.cluster);
   ListDatabasesOutput out;
   out.databases = warehouse->databases();
+  out.next_token = take_page(*out.databases, in, "ListDatabases");
   co_return out;
 }
 
@@ -283,6 +306,7 @@ Task<ListSchemasOutput> RedshiftData::list_schemas(CallPtr call, ListSchemasInpu
   for (auto& row : co_await query_texts(session, sql, parameters)) {
     out.schemas->push_back(std::move(row[0]));
   }
+  out.next_token = take_page(*out.schemas, in, "ListSchemas");
   co_return out;
 }
 
@@ -301,6 +325,7 @@ Task<ListTablesOutput> RedshiftData::list_tables(CallPtr call, ListTablesInput i
     out.tables->push_back(
         {.name = row[0], .type = row[1] == "BASE TABLE" ? "TABLE" : row[1], .schema = row[2]});
   }
+  out.next_token = take_page(*out.tables, in, "ListTables");
   co_return out;
 }
 
@@ -324,6 +349,7 @@ Task<DescribeTableOutput> RedshiftData::describe_table(CallPtr call, DescribeTab
     column.schema_name = row[3];
     column.table_name = in.table;
   }
+  out.next_token = take_page(*out.column_list, in, "DescribeTable");
   co_return out;
 }
 
