@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <thread>
 
@@ -95,9 +96,20 @@ void print_table(const Table& table) {
   fmt::print("({} row{})\n", table.rows.size(), table.rows.size() == 1 ? "" : "s");
 }
 
+volatile std::sig_atomic_t interrupted = 0;
+
+// Ctrl-C stops the statement too: a second one stops only waiting for that.
 Json wait_for(const JsonService& service, const std::string& id) {
+  std::signal(SIGINT, [](int) {
+    interrupted = 1;
+    std::signal(SIGINT, SIG_DFL);
+  });
   auto pause = std::chrono::milliseconds(5);
   while (true) {
+    if (interrupted == 1) {
+      interrupted = 2;
+      service.call("CancelStatement", JsonObject{{"Id", id}});
+    }
     Json description = service.call("DescribeStatement", JsonObject{{"Id", id}});
     const std::string status = string_or(description, "Status");
     if (status == "FINISHED") return description;
@@ -105,7 +117,7 @@ Json wait_for(const JsonService& service, const std::string& id) {
       throw std::runtime_error(string_or(description, "Error", status));
     }
     std::this_thread::sleep_for(pause);
-    pause = std::min(pause * 2, std::chrono::milliseconds(500));
+    pause = std::min(pause * 2, std::chrono::milliseconds(200));
   }
 }
 
@@ -139,7 +151,14 @@ int sql(const DataDirectory& data, const SqlOptions& options) {
       {"ClusterIdentifier", options.cluster}, {"Database", database}, {"Sql", options.query}};
   if (options.cluster == "dev") request["DbUser"] = "awsuser";
   const std::string id = string_or(service.call("ExecuteStatement", request), "Id");
-  const Json done = wait_for(service, id);
+  Json done;
+  try {
+    done = wait_for(service, id);
+  } catch (const std::exception&) {
+    if (interrupted == 0) throw;
+    fmt::print(stderr, "tarn: cancelled\n");
+    return 130;
+  }
   const Json* has_result = find_member(done, "HasResultSet");
   if (!has_result || !has_result->is_bool() || !has_result->get_bool()) {
     const Json* rows = find_member(done, "ResultRows");

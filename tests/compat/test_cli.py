@@ -2,7 +2,9 @@
 """The command's own subcommands, each as a user types it."""
 import configparser
 import json
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -129,3 +131,24 @@ def test_doctor_says_what_the_machine_allows():
     assert "bubblewrap" in result.stdout
     assert result.returncode in (0, 1)
     assert (result.returncode == 1) == ("MISSING" in result.stdout)
+
+
+def test_ctrl_c_cancels_the_statement(tarn):
+    data = tarn.client("redshift-data")
+    sql = ("select count(*) from generate_series(1, 100000) a, generate_series(1, 1000000) b "
+           "where a.generate_series % 7 = b.generate_series % 5")
+
+    def statuses():
+        listed = data.list_statements(Status="ALL")["Statements"]
+        return [s["Status"] for s in listed if s.get("QueryString") == sql]
+
+    command = subprocess.Popen([binary(), "sql", "--data", str(tarn.data), sql],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 20
+    while statuses() != ["STARTED"]:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    command.send_signal(signal.SIGINT)
+    _, errors = command.communicate(timeout=20)
+    assert command.returncode == 130 and "cancelled" in errors
+    assert statuses() == ["ABORTED"]
