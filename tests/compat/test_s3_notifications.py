@@ -152,3 +152,38 @@ def test_tags_are_changes_too(tarn, s3, bucket, queue):
     until(two)
     names = [one["Records"][0]["eventName"] for one in heard if "Records" in one]
     assert names == ["ObjectTagging:Put", "ObjectTagging:Delete"]
+
+
+def test_cloudformation_makes_a_bucket_that_tells_its_queue(tarn, s3, unique):
+    cfn, stack, name = tarn.client("cloudformation"), unique("stack"), unique("bucket")
+    template = {"Resources": {
+        "Queue": {"Type": "AWS::SQS::Queue"},
+        "Policy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {
+            "Queues": [{"Ref": "Queue"}],
+            "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
+                "Action": "sqs:SendMessage", "Resource": {"Fn::GetAtt": ["Queue", "Arn"]},
+                "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{name}"}}}]}}},
+        "Bucket": {"Type": "AWS::S3::Bucket", "DependsOn": "Policy", "Properties": {
+            "BucketName": name, "NotificationConfiguration": {"QueueConfigurations": [{
+                "Event": "s3:ObjectCreated:*", "Queue": {"Fn::GetAtt": ["Queue", "Arn"]},
+                "Filter": {"S3Key": {"Rules": [{"Name": "suffix", "Value": ".csv"}]}}}]}}}},
+        "Outputs": {"Url": {"Value": {"Ref": "Queue"}}}}
+    cfn.create_stack(StackName=stack, TemplateBody=json.dumps(template))
+    cfn.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+    url = cfn.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"][0]["OutputValue"]
+    [kept] = s3.get_bucket_notification_configuration(Bucket=name)["QueueConfigurations"]
+    assert kept["Filter"]["Key"]["FilterRules"] == [{"Name": "suffix", "Value": ".csv"}]
+    for key in ("a.txt", "a.csv"):
+        s3.put_object(Bucket=name, Key=key, Body=b"1")
+    heard = []
+
+    def records():
+        return [one["Records"][0]["s3"]["object"]["key"]
+                for one in hear(tarn, url, heard) if "Records" in one]
+
+    until(records)
+    assert records() == ["a.csv"]
+    s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": "a.txt"}, {"Key": "a.csv"}]})
+    cfn.delete_stack(StackName=stack)
+    cfn.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
