@@ -345,6 +345,8 @@ def test_layers_are_mounted_in_order(lam, make, unique):
                 "def handler(e, c):\n    return [shared.X, sorted(os.listdir('/opt'))]\n",
                 Layers=arns)
     assert call(lam, name)[0] == ["high", ["only_high", "only_low", "python"]]
+    shown = lam.get_function_configuration(FunctionName=name)["Layers"]
+    assert [layer["Arn"] for layer in shown] == arns and all(l["CodeSize"] > 0 for l in shown)
     lam.delete_layer_version(LayerName=arns[0].split(":")[6], VersionNumber=1)
     assert error_of(lam.get_layer_version_by_arn,
                     Arn=arns[0])["Code"] == "ResourceNotFoundException"

@@ -12,6 +12,7 @@ namespace tarn::lambda {
 namespace {
 
 constexpr std::size_t k_page = 50;
+constexpr std::int32_t k_concurrency = 64;  // environments that the pool runs at once
 const std::set<std::string> k_runtimes{"python3.11", "provided.al2023", "provided.al2", "provided"};
 // Set by the runtime itself.
 const std::set<std::string> k_reserved_variables{"_HANDLER",
@@ -407,16 +408,20 @@ GetRuntimeManagementConfigOutput Lambda::get_runtime_management(
 GetAccountSettingsOutput Lambda::get_account_settings(Call& call, const GetAccountSettingsInput&) {
   auto txn = store_.begin(call.scope());
   AccountUsage usage{.total_code_size = 0, .function_count = 0};
+  std::int32_t unreserved = k_concurrency;
   for (const auto& function : txn.list<FunctionRecord>()) {
     *usage.total_code_size += function.code_bytes;
-    if (function.version == k_latest) ++*usage.function_count;
+    if (function.version != k_latest) continue;
+    ++*usage.function_count;
+    unreserved -= function.reserved_concurrency.value_or(0);
   }
-  return {.account_limit = AccountLimit{.total_code_size = 80'530'636'800,
-                                        .code_size_unzipped = 262'144'000,
-                                        .code_size_zipped = 52'428'800,
-                                        .concurrent_executions = 64,
-                                        .unreserved_concurrent_executions = 64},
-          .account_usage = usage};
+  return {
+      .account_limit = AccountLimit{.total_code_size = 80'530'636'800,
+                                    .code_size_unzipped = 262'144'000,
+                                    .code_size_zipped = 52'428'800,
+                                    .concurrent_executions = k_concurrency,
+                                    .unreserved_concurrent_executions = std::max(0, unreserved)},
+      .account_usage = usage};
 }
 
 }  // namespace tarn::lambda

@@ -205,6 +205,12 @@ FunctionImage Lambda::image_of(const FunctionRecord& function, const kernel::Sco
   return image;
 }
 
+std::int64_t Lambda::layer_bytes(const std::string& arn) {
+  const auto id = LayerVersionId::parse(arn);
+  const auto layer = store_.begin(id.scope).peek<LayerRecord>(id.name, id.version);
+  return layer ? layer->code_bytes : 0;
+}
+
 Task<Lambda::Package> Lambda::take_package(CallPtr call, std::optional<std::string> zip,
                                            std::optional<std::string> bucket,
                                            std::optional<std::string> key,

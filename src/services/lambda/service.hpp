@@ -156,6 +156,7 @@ class Lambda : public platform::ServiceOf<Lambda> {
                    const std::optional<std::string>& resource_policy = std::nullopt);
   FunctionImage image_of(const FunctionRecord& function, const kernel::Scope& scope);
   static std::int64_t next_number(Txn& txn, const std::string& kind, const std::string& name);
+  std::int64_t layer_bytes(const std::string& arn);
   std::string code_location(const std::string& digest);
   Task<aws::HttpResponse> serve_code(std::shared_ptr<aws::HttpRequest> request);
   template <class Output>
@@ -205,7 +206,9 @@ void Lambda::show(Output& out, const FunctionRecord& function, const kernel::Sco
   out.revision_id = function.revision;
   if (!function.layers.empty()) {
     out.layers = std::vector<Layer>();
-    for (const auto& arn : function.layers) out.layers->push_back({.arn = arn, .code_size = 0});
+    for (const auto& arn : function.layers) {
+      out.layers->push_back({.arn = arn, .code_size = layer_bytes(arn)});
+    }
   }
   if (function.vpc.is_object()) {
     VpcConfigResponse vpc;
