@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
+#include "kernel/task_failure.hpp"
 
 namespace tarn::kernel {
 namespace {
@@ -71,26 +72,6 @@ class Context : public JobContext {
   const Scope scope_;
   std::atomic<bool> cancel_;
 };
-
-std::string reason_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& exception) {
-    return exception.what();
-  } catch (...) {
-    return "unknown exception";
-  }
-}
-
-bool is_cancelled(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const Cancelled&) {
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "kernel/store_impl.hpp"
+#include "kernel/task_failure.hpp"
 
 namespace tarn::kernel {
 namespace {
@@ -20,26 +21,6 @@ constexpr auto k_backoff_max = Seconds(60);
 Microseconds backoff(int attempt) {
   const auto doubled = k_backoff_min * (1 << std::min(attempt - 1, 12));
   return std::min<Microseconds>(doubled, k_backoff_max);
-}
-
-std::string reason_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& exception) {
-    return exception.what();
-  } catch (...) {
-    return "unknown exception";
-  }
-}
-
-bool is_cancelled(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const Cancelled&) {
-    return true;
-  } catch (...) {
-    return false;
-  }
 }
 
 }  // namespace
