@@ -14,6 +14,8 @@ constexpr std::size_t k_batch_bytes_max = 900'000;
 constexpr std::size_t k_batch_lines_max = 5'000;
 constexpr std::size_t k_unsent_bytes_max = 4 * 1024 * 1024;
 constexpr std::size_t k_overhead = 26;
+constexpr int k_attempts_max = 6;  // in 12 s, as the waits double
+constexpr Milliseconds k_first_wait{200};
 
 }  // namespace
 
@@ -107,28 +109,38 @@ Task<void> LogWriter::send_batch(std::vector<Line> batch) {
   }
   const Json input = JsonObject{
       {"logGroupName", group_}, {"logStreamName", stream_}, {"logEvents", std::move(events)}};
+  enum class Outcome { refused, missing, failed };
+  Outcome outcome = Outcome::refused;
   std::string problem;
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    bool missing = false;
+  for (int attempt = 0; attempt < k_attempts_max; ++attempt) {
     try {
       // Somebody may have deleted the group or the stream of a job that runs on.
-      if (attempt > 0) co_await open(create_group_);
+      if (outcome == Outcome::missing) co_await open(create_group_);
       Json copy = input;
       co_await call_->invoke_json("logs", "PutLogEvents", std::move(copy));
       co_return;
     } catch (const aws::ApiError& error) {
       problem = error.what();
-      missing = error.code == "ResourceNotFoundException";
+      const bool again = outcome != Outcome::missing;
+      outcome = Outcome::refused;
+      if (error.code == "ResourceNotFoundException" && again) outcome = Outcome::missing;
+      if (error.http_status >= 500 || error.code.starts_with("Throttling"))
+        outcome = Outcome::failed;
     } catch (const std::exception& error) {
       problem = error.what();
+      outcome = Outcome::failed;
     }
-    if (!missing) break;
+    if (outcome == Outcome::refused) break;
+    if (outcome == Outcome::failed) {
+      co_await sleep_for(environment_.clock, k_first_wait * (1 << attempt));
+    }
   }
   std::lock_guard lock(mutex_);
   if (!refused_) {
     log::warning("logs", "{} in {} is not written: {}", stream_, group_, problem);
   }
-  refused_ = true;
+  // Nobody may write for it: neither may the next line. A store that failed may work again.
+  refused_ = outcome != Outcome::failed;
 }
 
 Task<void> LogWriter::flush() {

@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "platform/log_writer.hpp"
 #include "platform/testing/service_house.hpp"
 
@@ -158,6 +161,35 @@ TEST_F(LogsTest, a_writer_without_a_group_throws_and_lines_to_nowhere_are_droppe
   EXPECT_THROW(sync_wait(context, writer->open(false)), aws::ApiError);
   for (int i = 0; i < 100; ++i) writer->add("lost");
   sync_wait(context, writer->flush());
+}
+
+TEST_F(LogsTest, lines_wait_while_the_store_cannot_write) {
+  const auto writer = std::make_shared<platform::LogWriter>(
+      house_.environment(), platform::root_identity(), "us-east-1", "/made", "stream");
+  const TaskContext context{&house_.environment().background, {}};
+  sync_wait(context, writer->open(true));
+  auto& store = house_.environment().store;
+  std::atomic<int> failures{0};
+  store.set_fault_point([&](std::string_view name) {
+    if (name != "commit.before-write") return;
+    ++failures;
+    throw kernel::StorageFailure("no space left");
+  });
+  writer->add("kept");
+  OneShot<void> flushed;
+  spawn<void>(context, writer->flush(), [flushed](Outcome<void>) { flushed.set(); });
+  while (!flushed.is_set()) {
+    if (failures >= 2) store.set_fault_point({});
+    house_.clock().advance(Milliseconds(100));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  GetLogEventsInput in;
+  in.log_group_name = "/made";
+  in.log_stream_name = "stream";
+  in.start_from_head = true;
+  const auto out = house_.ask<GetLogEvents>(in);
+  ASSERT_EQ(out.events->size(), 1u);
+  EXPECT_EQ(*out.events->front().message, "kept");
 }
 
 }  // namespace
