@@ -228,6 +228,27 @@ def test_a_part_is_copied_from_a_range_within_its_source(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="m")["Body"].read() == b"234"
 
 
+def test_completing_again_gives_the_same_answer(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
+    etag = s3.upload_part(Bucket=bucket, Key="m", UploadId=upload, PartNumber=1,
+                          Body=b"x")["ETag"]
+
+    def complete(**more):
+        answer = s3.complete_multipart_upload(
+            Bucket=bucket, Key="m", UploadId=upload, **more,
+            MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+        return {name: answer[name] for name in ("Location", "Bucket", "Key", "ETag")}
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: complete(IfNoneMatch="*"), range(16)))
+    assert answers == answers[:1] * 16
+    assert complete() == answers[0]
+    s3.put_object(Bucket=bucket, Key="m", Body=b"newer")
+    with refused("NoSuchUpload", "may have been aborted or completed", 404):
+        complete()
+    assert s3.get_object(Bucket=bucket, Key="m")["Body"].read() == b"newer"
+
+
 # -- listings
 
 

@@ -26,6 +26,30 @@ UploadRecord require_upload_for_update(kernel::Txn& txn, const std::string& buck
   return *std::move(record);
 }
 
+// What this upload became, while it is the current object. A client that lost the answer asks
+// again and gets it, as in AWS.
+std::optional<ObjectRecord> completed_before(kernel::Txn& txn,
+                                             const CompleteMultipartUploadInput& in) {
+  if (txn.find_for_update<UploadRecord>(in.bucket, in.key, in.upload_id)) return std::nullopt;
+  auto object = txn.peek<ObjectRecord>(in.bucket, in.key);
+  if (!object || object->upload_id != in.upload_id) return std::nullopt;
+  return object;
+}
+
+CompleteMultipartUploadOutput describe_completed(const platform::Call& call,
+                                                 const ObjectRecord& object) {
+  CompleteMultipartUploadOutput out;
+  out.location =
+      fmt::format("{}/{}/{}", call.endpoint(), object.bucket, uri_encode(object.name, true));
+  out.bucket = object.bucket;
+  out.key = object.name;
+  out.e_tag = quoted_etag(object.etag);
+  out.server_side_encryption = object.meta.encryption;
+  give_checksums(object.checksums, out);
+  if (!object.checksum_type.empty()) out.checksum_type = object.checksum_type;
+  return out;
+}
+
 Body body_of(const PartRecord& part) {
   Body body;
   body.size = part.size;
@@ -231,9 +255,11 @@ CompleteMultipartUploadOutput S3::complete_multipart(Call& call,
   check_if_none_match(in.if_none_match);
   auto txn = begin();
   const auto bucket = require_bucket(txn, in.bucket);
+  if (const auto before = completed_before(txn, in)) return describe_completed(call, *before);
   const auto upload = require_upload_for_update(txn, in.bucket, in.key, in.upload_id);
   const auto parts = chosen_parts(txn, upload, in);
   ObjectRecord object;
+  object.upload_id = upload.id;
   object.bucket = in.bucket;
   object.name = in.key;
   object.meta = upload.meta;
@@ -275,16 +301,7 @@ CompleteMultipartUploadOutput S3::complete_multipart(Call& call,
                               "ObjectCreated:CompleteMultipartUpload", "CompleteMultipartUpload"));
   txn.commit();
   for (const auto& body : gone) remove_blobs(environment_.blobs, body);
-
-  CompleteMultipartUploadOutput out;
-  out.location = fmt::format("{}/{}/{}", call.endpoint(), in.bucket, uri_encode(in.key, true));
-  out.bucket = in.bucket;
-  out.key = in.key;
-  out.e_tag = quoted_etag(object.etag);
-  out.server_side_encryption = object.meta.encryption;
-  give_checksums(object.checksums, out);
-  if (!object.checksum_type.empty()) out.checksum_type = object.checksum_type;
-  return out;
+  return describe_completed(call, object);
 }
 
 AbortMultipartUploadOutput S3::abort_multipart(Call&, const AbortMultipartUploadInput& in) {

@@ -76,7 +76,7 @@ struct PartInfo {
 };
 
 struct ObjectRecord {
-  static constexpr kernel::RecordKind k_kind{"s3", "object", 1};
+  static constexpr kernel::RecordKind k_kind{"s3", "object", 2};
   std::string bucket, name;
   Body body;
   std::string etag;  // without quotes
@@ -85,9 +85,11 @@ struct ObjectRecord {
   TextMap checksums;            // "CRC32" → base64 (with -N when composite)
   std::string checksum_type;    // FULL_OBJECT | COMPOSITE
   std::vector<PartInfo> parts;  // of a multipart upload
+  std::string upload_id;        // that upload's
   auto key() const { return kernel::Key(bucket, name); }
   void fields(auto& f) {
     f(bucket, name, body, etag, modified, meta, checksums, checksum_type, parts);
+    if (f.since(2)) f(upload_id);
   }
 };
 
