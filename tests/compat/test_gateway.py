@@ -175,7 +175,7 @@ def test_a_presigned_url_works_until_it_expires(tarn, unique):
     ("rds", "describe_db_instances", {}),                                  # query
     ("ec2", "describe_instances", {}),                                     # ec2
     ("glacier", "list_vaults", {"accountId": "-"}),                        # rest-json
-    ("s3", "list_bucket_metrics_configurations", {"Bucket": "b"}),         # rest-xml
+    ("s3", "restore_object", {"Bucket": "b", "Key": "k"}),                 # rest-xml
     ("cloudwatch", "describe_anomaly_detectors", {}),                      # rpc-v2-cbor
 ])
 def test_an_operation_that_is_not_implemented_names_itself(tarn, service, operation, arguments):
