@@ -312,7 +312,9 @@ void Store::Impl::note_failed_write(const rocksdb::Status& status) {
 
 void Store::Impl::require_writable() {
   if (!writes_off.load(std::memory_order_acquire)) return;
-  std::lock_guard guard(resume_mutex);
+  // Whoever comes while another resumes, which may flush for seconds, does not wait for it.
+  const std::unique_lock guard(resume_mutex, std::try_to_lock);
+  if (!guard) throw StorageFailure("writes are off, and about to be on again: try again");
   if (!writes_off.load(std::memory_order_acquire)) return;
   const auto now = std::chrono::steady_clock::now();
   if (now >= resume_not_before) {
