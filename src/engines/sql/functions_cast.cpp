@@ -8,8 +8,8 @@
 #include "duckdb/common/operator/cast_operators.hpp"
 #include "duckdb/common/vector_operations/unary_executor.hpp"
 #include "duckdb/function/cast/cast_function_set.hpp"
-#include "duckdb/function/function_binder.hpp"
 #include "duckdb/main/extension/extension_loader.hpp"
+#include "engines/sql/bound_call.hpp"
 #include "engines/sql/date_parts.hpp"
 #include "engines/sql/engine.hpp"
 
@@ -215,11 +215,7 @@ void run_zoned_text(duckdb::DataChunk& in, duckdb::ExpressionState&, Vector& out
 duckdb::unique_ptr<duckdb::Expression> bind_zoned(duckdb::FunctionBindExpressionInput& input) {
   auto& child = input.children[0];
   if (child->return_type.id() != duckdb::LogicalTypeId::VARCHAR) return std::move(child);
-  duckdb::ErrorData error;
-  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> children;
-  children.push_back(std::move(child));
-  return duckdb::FunctionBinder(input.context)
-      .BindScalarFunction(DEFAULT_SCHEMA, "tarn_zoned_text", std::move(children), error);
+  return bound_call(input.context, "tarn_zoned_text", std::move(child));
 }
 
 }  // namespace

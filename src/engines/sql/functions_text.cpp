@@ -6,9 +6,9 @@
 
 #include "base/strings.hpp"
 #include "duckdb/common/vector_operations/generic_executor.hpp"
-#include "duckdb/function/function_binder.hpp"
 #include "duckdb/main/extension/extension_loader.hpp"
 #include "duckdb/planner/expression/bound_cast_expression.hpp"
+#include "engines/sql/bound_call.hpp"
 #include "engines/sql/engine.hpp"
 
 namespace tarn::sql {
@@ -190,11 +190,7 @@ duckdb::unique_ptr<duckdb::Expression> bind_text(duckdb::FunctionBindExpressionI
   auto& child = input.children[0];
   const auto type = child->return_type.id();
   if (type == duckdb::LogicalTypeId::FLOAT || type == duckdb::LogicalTypeId::DOUBLE) {
-    duckdb::ErrorData error;
-    duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> children;
-    children.push_back(std::move(child));
-    return duckdb::FunctionBinder(input.context)
-        .BindScalarFunction(DEFAULT_SCHEMA, "tarn_real_text", std::move(children), error);
+    return bound_call(input.context, "tarn_real_text", std::move(child));
   }
   if (type == duckdb::LogicalTypeId::BLOB || type == duckdb::LogicalTypeId::LIST) {
     return std::move(child);  // || joins those too
@@ -218,11 +214,7 @@ void run_trimmed(DataChunk& in, ExpressionState&, Vector& out) {
 duckdb::unique_ptr<duckdb::Expression> bind_compared(duckdb::FunctionBindExpressionInput& input) {
   auto& child = input.children[0];
   if (child->return_type.id() != duckdb::LogicalTypeId::VARCHAR) return std::move(child);
-  duckdb::ErrorData error;
-  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> children;
-  children.push_back(std::move(child));
-  return duckdb::FunctionBinder(input.context)
-      .BindScalarFunction(DEFAULT_SCHEMA, "tarn_trimmed", std::move(children), error);
+  return bound_call(input.context, "tarn_trimmed", std::move(child));
 }
 
 void run_bool_text(DataChunk& in, ExpressionState&, Vector& out) {
@@ -236,12 +228,7 @@ duckdb::unique_ptr<duckdb::Expression> bind_unloaded(duckdb::FunctionBindExpress
   const auto type = child->return_type.id();
   const bool real = type == duckdb::LogicalTypeId::FLOAT || type == duckdb::LogicalTypeId::DOUBLE;
   if (!real && type != duckdb::LogicalTypeId::BOOLEAN) return std::move(child);
-  duckdb::ErrorData error;
-  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> children;
-  children.push_back(std::move(child));
-  return duckdb::FunctionBinder(input.context)
-      .BindScalarFunction(DEFAULT_SCHEMA, real ? "tarn_real_text" : "tarn_bool_text",
-                          std::move(children), error);
+  return bound_call(input.context, real ? "tarn_real_text" : "tarn_bool_text", std::move(child));
 }
 
 }  // namespace
