@@ -19,18 +19,6 @@ from support.server import until
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def s3(tarn):
-    return tarn.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, unique):
-    name = unique("bucket")
-    s3.create_bucket(Bucket=name)
-    return name
-
-
 def pattern(size: int) -> bytes:
     block = bytes(range(256)) * 4096
     return (block * (size // len(block) + 1))[:size]

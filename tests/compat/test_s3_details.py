@@ -21,18 +21,6 @@ from support.refusals import refused
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def s3(tarn):
-    return tarn.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, unique):
-    name = unique("bucket")
-    s3.create_bucket(Bucket=name)
-    return name
-
-
 # -- what no bucket has: Terraform's aws_s3_bucket reads all of it after each apply
 
 
@@ -233,7 +221,7 @@ def test_completing_again_gives_the_same_answer(s3, bucket):
     etag = s3.upload_part(Bucket=bucket, Key="m", UploadId=upload, PartNumber=1,
                           Body=b"x")["ETag"]
 
-    def complete(**more):
+    def complete(etag=etag, **more):
         answer = s3.complete_multipart_upload(
             Bucket=bucket, Key="m", UploadId=upload, **more,
             MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
@@ -243,6 +231,8 @@ def test_completing_again_gives_the_same_answer(s3, bucket):
         answers = list(pool.map(lambda _: complete(IfNoneMatch="*"), range(16)))
     assert answers == answers[:1] * 16
     assert complete() == answers[0]
+    with refused("NoSuchUpload", "may have been aborted or completed", 404):
+        complete(etag='"0123456789abcdef0123456789abcdef"')  # not what it was made of
     s3.put_object(Bucket=bucket, Key="m", Body=b"newer")
     with refused("NoSuchUpload", "may have been aborted or completed", 404):
         complete()

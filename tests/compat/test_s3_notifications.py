@@ -14,18 +14,6 @@ CREATED = ["s3:ObjectCreated:*"]
 
 
 @pytest.fixture
-def s3(tarn):
-    return tarn.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, unique):
-    name = unique("bucket")
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
 def queue(tarn, unique):
     """queue() → (URL, ARN) of a queue that S3 may send to."""
     sqs = tarn.client("sqs")

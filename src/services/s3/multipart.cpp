@@ -26,16 +26,6 @@ UploadRecord require_upload_for_update(kernel::Txn& txn, const std::string& buck
   return *std::move(record);
 }
 
-// What this upload became, while it is the current object. A client that lost the answer asks
-// again and gets it, as in AWS.
-std::optional<ObjectRecord> completed_before(kernel::Txn& txn,
-                                             const CompleteMultipartUploadInput& in) {
-  if (txn.find_for_update<UploadRecord>(in.bucket, in.key, in.upload_id)) return std::nullopt;
-  auto object = txn.peek<ObjectRecord>(in.bucket, in.key);
-  if (!object || object->upload_id != in.upload_id) return std::nullopt;
-  return object;
-}
-
 CompleteMultipartUploadOutput describe_completed(const platform::Call& call,
                                                  const ObjectRecord& object) {
   CompleteMultipartUploadOutput out;
@@ -59,6 +49,30 @@ Body body_of(const PartRecord& part) {
 
 std::string unquoted(const std::string& etag) {
   return etag.size() >= 2 && etag.front() == '"' ? etag.substr(1, etag.size() - 2) : etag;
+}
+
+// "MD5 of the parts' MD5s"-"number of parts".
+std::string etag_of_parts(const std::vector<std::string>& etags) {
+  std::string digests;
+  for (const auto& etag : etags) digests += from_hex(etag).value_or("");
+  return fmt::format("{}-{}", to_hex(md5(digests)), etags.size());
+}
+
+// What this upload became of the same parts, while it is the current object. A client that lost
+// the answer asks again and gets it, as in AWS.
+std::optional<ObjectRecord> completed_before(kernel::Txn& txn,
+                                             const CompleteMultipartUploadInput& in) {
+  if (txn.find_for_update<UploadRecord>(in.bucket, in.key, in.upload_id)) return std::nullopt;
+  auto object = txn.peek<ObjectRecord>(in.bucket, in.key);
+  if (!object || object->upload_id != in.upload_id) return std::nullopt;
+  std::vector<std::string> etags;
+  if (in.multipart_upload && in.multipart_upload->parts) {
+    for (const auto& part : *in.multipart_upload->parts) {
+      etags.push_back(unquoted(part.e_tag.value_or("")));
+    }
+  }
+  if (etag_of_parts(etags) != object->etag) return std::nullopt;
+  return object;
 }
 
 bool is_crc(const std::string& algorithm) { return algorithm.starts_with("CRC"); }
@@ -264,14 +278,14 @@ CompleteMultipartUploadOutput S3::complete_multipart(Call& call,
   object.name = in.key;
   object.meta = upload.meta;
   object.modified = call.now();
-  std::string digests;
+  std::vector<std::string> etags;
   for (const auto& part : parts) {
     object.body.extents.push_back({part.blob, part.size});
     object.body.size += part.size;
     object.parts.push_back({part.number, part.size, part.checksums});
-    digests += *from_hex(part.etag);
+    etags.push_back(part.etag);
   }
-  object.etag = fmt::format("{}-{}", to_hex(md5(digests)), parts.size());
+  object.etag = etag_of_parts(etags);
   combine_checksums(upload, parts, object);
   if (in.mpu_object_size && static_cast<std::uint64_t>(*in.mpu_object_size) != object.body.size) {
     throw aws::ApiError("InvalidRequest",
