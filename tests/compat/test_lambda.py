@@ -326,6 +326,31 @@ def test_versions_and_aliases(lam, make):
         "ResourceNotFoundException")
 
 
+def test_short_lists_come_in_pages_too(lam, make, unique):
+    def pages(operation, member, key, **arguments):
+        pages = lam.get_paginator(operation).paginate(**arguments, PaginationConfig={"PageSize": 2})
+        lists = [page[member] for page in pages]
+        assert [len(page) for page in lists] == [2, 1]
+        return [entry[key] for page in lists for entry in page]
+
+    name, layer = make(), unique("layer")
+    lam.publish_version(FunctionName=name)
+    for alias in ("c", "a", "b"):
+        lam.create_alias(FunctionName=name, Name=alias, FunctionVersion="1")
+        lam.publish_layer_version(LayerName=layer, Content={"ZipFile": zip_of({alias: alias})})
+        arn = lam.put_function_event_invoke_config(FunctionName=name, Qualifier=alias,
+                                                   MaximumRetryAttempts=0)["FunctionArn"]
+    assert pages("list_aliases", "Aliases", "Name", FunctionName=name) == ["a", "b", "c"]
+    assert pages("list_layer_versions", "LayerVersions", "Version", LayerName=layer) == [3, 2, 1]
+    assert pages("list_function_event_invoke_configs", "FunctionEventInvokeConfigs", "FunctionArn",
+                 FunctionName=name) == [f"{arn[:-1]}{alias}" for alias in "abc"]
+    one = lam.list_layers(MaxItems=1)
+    assert len(one["Layers"]) == 1
+    names = [entry["LayerName"] for page in lam.get_paginator("list_layers").paginate(
+        PaginationConfig={"PageSize": 1}) for entry in page["Layers"]]
+    assert names == sorted(set(names)) and layer in names
+
+
 def test_layers_are_mounted_in_order(lam, make, unique):
     arns = []
     for text in ("low", "high"):

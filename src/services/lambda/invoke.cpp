@@ -4,6 +4,7 @@
 
 #include "aws/lambda/errors.hpp"
 #include "base/log.hpp"
+#include "services/lambda/list_page.hpp"
 #include "services/lambda/service.hpp"
 
 namespace tarn::lambda {
@@ -458,6 +459,9 @@ ListFunctionEventInvokeConfigsOutput Lambda::list_event_invoke(
     out.function_event_invoke_configs->push_back(
         shown<FunctionEventInvokeConfig>(config, call.scope()));
   }
+  out.function_event_invoke_configs =
+      page_of(*std::move(out.function_event_invoke_configs), in, out,
+              [](const FunctionEventInvokeConfig& config) { return *config.function_arn; });
   return out;
 }
 

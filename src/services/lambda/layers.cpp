@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "aws/lambda/errors.hpp"
+#include "services/lambda/list_page.hpp"
 #include "services/lambda/service.hpp"
 
 namespace tarn::lambda {
@@ -129,6 +130,8 @@ ListLayersOutput Lambda::list_layers(Call& call, const ListLayersInput& in) {
     }
     out.layers->back().latest_matching_version = item(layer, call.scope());
   }
+  out.layers = page_of(*std::move(out.layers), in, out,
+                       [](const LayersListItem& layer) { return *layer.layer_name; });
   return out;
 }
 
@@ -142,6 +145,11 @@ ListLayerVersionsOutput Lambda::list_layer_versions(Call& call, const ListLayerV
       out.layer_versions->push_back(item(layer, call.scope()));
     }
   }
+  // The newest first: what is left below it ascends.
+  out.layer_versions =
+      page_of(*std::move(out.layer_versions), in, out, [](const LayerVersionsListItem& version) {
+        return fmt::format("{:020}", INT64_MAX - *version.version);
+      });
   return out;
 }
 

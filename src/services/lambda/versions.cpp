@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "aws/lambda/errors.hpp"
+#include "services/lambda/list_page.hpp"
 #include "services/lambda/service.hpp"
 
 namespace tarn::lambda {
@@ -134,6 +135,8 @@ ListAliasesOutput Lambda::list_aliases(Call& call, const ListAliasesInput& in) {
     if (in.function_version && alias.version != *in.function_version) continue;
     out.aliases->push_back(shown<AliasConfiguration>(alias, call.scope()));
   }
+  out.aliases = page_of(*std::move(out.aliases), in, out,
+                        [](const AliasConfiguration& alias) { return *alias.name; });
   return out;
 }
 
