@@ -23,10 +23,11 @@
 namespace tarn::kernel {
 namespace {
 
-constexpr int k_format = 1;
+constexpr int k_format = 2;  // 1 kept bodies in RocksDB and had its log
 constexpr std::array<const char*, 4> k_family_names = {"records", "bodies", "queues", "events"};
 constexpr std::int64_t k_lock_timeout_ms = 2000;
 constexpr std::size_t k_free_txns_max = 128;
+constexpr std::uint64_t k_replay_at_start_max = 8 << 20;  // after a clean end
 
 void sync_path(const std::filesystem::path& path, int flags) {
   const int file = ::open(path.c_str(), flags | O_CLOEXEC);
@@ -35,23 +36,25 @@ void sync_path(const std::filesystem::path& path, int flags) {
   if (!ok) throw StorageFailure(fmt::format("cannot sync {}: {}", path.string(), strerror(errno)));
 }
 
-// The format is a decimal number at the front of a file that people may read.
-void check_format(const std::filesystem::path& directory) {
+// The format is a decimal number at the front of a file that people may read. 0: none is there.
+std::int64_t read_format(const std::filesystem::path& directory) {
   const auto path = directory / "FORMAT";
   std::ifstream in(path);
   std::string first;
-  if (in >> first) {
-    const auto format = parse_int(first);
-    if (!format || *format < 1) {
-      throw StorageFailure(fmt::format("{} does not begin with a format number", path.string()));
-    }
-    if (*format > k_format) {
-      throw StoreTooNew(fmt::format(
-          "{} has store format {}, this tarn reads up to {}: use the newer tarn that wrote it",
-          directory.string(), *format, k_format));
-    }
-    return;
+  if (!(in >> first)) return 0;
+  const auto format = parse_int(first);
+  if (!format || *format < 1) {
+    throw StorageFailure(fmt::format("{} does not begin with a format number", path.string()));
   }
+  if (*format > k_format) {
+    throw StoreTooNew(fmt::format(
+        "{} has store format {}, this tarn reads up to {}: use the newer tarn that wrote it",
+        directory.string(), *format, k_format));
+  }
+  return *format;
+}
+
+void write_format(const std::filesystem::path& directory) {
   const auto temporary = directory / "FORMAT.new";
   {
     std::ofstream out(temporary, std::ios::trunc);
@@ -59,7 +62,7 @@ void check_format(const std::filesystem::path& directory) {
     if (!out.flush()) throw StorageFailure(fmt::format("cannot write {}", temporary.string()));
   }
   sync_path(temporary, O_RDONLY);
-  std::filesystem::rename(temporary, path);
+  std::filesystem::rename(temporary, directory / "FORMAT");
   sync_path(directory, O_RDONLY | O_DIRECTORY);
 }
 
@@ -78,7 +81,7 @@ rocksdb::ColumnFamilyOptions family_options(Family family,
   switch (family) {
     case Family::records: break;
     case Family::bodies:
-      options.write_buffer_size = 32 << 20;
+      // Large values are addresses into the log. Stores of format 1 still have them in blob files.
       options.enable_blob_files = true;
       options.min_blob_size = 1024;
       options.blob_file_size = 64 << 20;
@@ -107,13 +110,12 @@ rocksdb::DBOptions database_options(const StoreOptions& store, rocksdb::Env* env
   options.max_open_files = 512;
   options.max_file_opening_threads = 1;
   options.db_write_buffer_size = 64 << 20;
-  options.max_total_wal_size = 64 << 20;  // bounds the replay at start
   options.bytes_per_sync = 1 << 20;
-  // The group's leader writes the rows of all: waking each writer to insert its own costs more than
-  // it saves (a fifth of the commits with 64 in flight on two cores, store_limit_bench).
+  // The log is ours. All families are flushed as of one moment, so that where the log has to be
+  // replayed from is one place, and nobody else writes.
+  options.atomic_flush = true;
+  options.avoid_flush_during_shutdown = true;
   options.allow_concurrent_memtable_write = false;
-  // The next group's log is written and synced while this one's rows go to memory (a sixth more).
-  options.enable_pipelined_write = true;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.skip_stats_update_on_db_open = true;
@@ -169,6 +171,10 @@ DirectoryLock::~DirectoryLock() {
   if (file_ >= 0) ::close(file_);
 }
 
+std::string_view rows_of(const rocksdb::WriteBatch& batch) {
+  return std::string_view(batch.Data()).substr(k_batch_head);
+}
+
 std::string row_prefix(const RecordKind& kind, const Scope& scope) {
   return Key(kind.service, kind.kind, scope.account, scope.region).bytes();
 }
@@ -187,16 +193,19 @@ Store::Impl::Impl(StoreOptions store_options, Clock& clock, Random& random)
     : options(std::move(store_options)),
       clock(clock),
       random(random) {
-  write_options.sync = options.sync;
   txn_options.deadlock_detect = true;
   txn_options.lock_timeout = k_lock_timeout_ms;
+  log_mark_row = row_key(LogMark::k_kind, {}, LogMark{}.key());
   open();
+  open_log();
+  keeper = std::make_unique<LogKeeper>(*this);
   open_outbox();
 }
 
 void Store::Impl::open() {
   rocksdb::Env* env = rocksdb::Env::Default();
   auto path = options.directory;
+  std::int64_t format = k_format;
   if (options.in_memory) {
     memory_env.reset(rocksdb::NewMemEnv(env));
     env = memory_env.get();
@@ -209,7 +218,7 @@ void Store::Impl::open() {
           fmt::format("{} is no directory{}", path.string(), error ? ": " + error.message() : ""));
     }
     lock = DirectoryLock(path);
-    check_format(path);
+    format = read_format(path);
   }
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.cache_bytes);
@@ -238,6 +247,44 @@ void Store::Impl::open() {
   db.reset(opened);
   db->DestroyColumnFamilyHandle(handles[0]);  // RocksDB insists on a default family; unused
   std::copy(handles.begin() + 1, handles.end(), families.begin());
+  if (format == k_format) return;
+  // What RocksDB's own log had is in its files before the first row goes only to ours.
+  check_status(flush(), "flushing");
+  write_format(path);
+}
+
+void Store::Impl::open_log() {
+  std::string value;
+  const auto status = db->Get({}, family(Family::records), log_mark_row, &value);
+  check_status(status, "reading the log's mark");
+  const LogPosition from = status.ok() ? decode_record<LogMark>(value).end : LogPosition{};
+  CommitLog::Options log_options;
+  if (!options.in_memory) log_options.directory = options.directory / "log";
+  log_options.sync = options.sync;
+  log_options.segment_bytes = options.segment_bytes;
+  log_options.fault = [this](std::string_view name) { fault(name); };
+  commit_log = std::make_unique<CommitLog>(
+      std::move(log_options), from,
+      [this](std::string_view rows, std::uint32_t count, const LogPosition& end) {
+        apply(rows, count, end);
+      });
+}
+
+void Store::Impl::apply(std::string_view rows, std::uint32_t count, const LogPosition& end) {
+  // The bytes of a batch of RocksDB: a sequence number that it sets itself, the count, the rows.
+  std::string bytes(k_batch_head, '\0');
+  bytes.reserve(bytes.size() + rows.size());
+  for (int i = 0; i < 4; ++i) bytes[8 + i] = static_cast<char>(count >> (8 * i));
+  bytes += rows;
+  rocksdb::WriteBatch batch(std::move(bytes));
+  batch.Put(family(Family::records), log_mark_row, encode_record(LogMark{end}));
+  rocksdb::WriteOptions unlogged;
+  unlogged.disableWAL = true;
+  rocksdb::TransactionDBWriteOptimizations raw;
+  raw.skip_concurrency_control = true;
+  raw.skip_duplicate_key_check = true;
+  check_status(db->Write(unlogged, raw, &batch), "writing");
+  if (end.segment != std::exchange(applied_segment, end.segment) && keeper) keeper->wake();
 }
 
 void Store::Impl::open_outbox() {
@@ -255,18 +302,19 @@ void Store::Impl::open_outbox() {
 }
 
 Store::Impl::~Impl() {
+  keeper.reset();
   free_txns.clear();
   if (!db) return;
-  if (!options.in_memory) {
+  if (commit_log && !options.in_memory) {
     // What was written without a sync of its own; then the next start has little to replay.
-    const auto status = db->SyncWAL();
-    if (!status.ok()) log::warning("store", "syncing at the end: {}", status.ToString());
-    std::uint64_t unflushed = 0;
-    db->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &unflushed);
-    if (unflushed > (8 << 20)) {
-      db->Flush({}, {families.begin(), families.end()}).PermitUncheckedError();
+    try {
+      commit_log->sync();
+    } catch (const StorageFailure& failure) {
+      log::warning("store", "at the end: {}", failure.what());
     }
+    if (commit_log->bytes_behind(flushed()) > k_replay_at_start_max) flush().PermitUncheckedError();
   }
+  commit_log.reset();
   for (auto* handle : families) {
     if (handle) db->DestroyColumnFamilyHandle(handle);
   }
@@ -284,7 +332,7 @@ std::unique_ptr<rocksdb::Transaction> Store::Impl::begin() {
   }
   // An old transaction is initialised anew and returned.
   return std::unique_ptr<rocksdb::Transaction>(
-      db->BeginTransaction(write_options, txn_options, old.release()));
+      db->BeginTransaction({}, txn_options, old.release()));
 }
 
 void Store::Impl::recycle(std::unique_ptr<rocksdb::Transaction> txn) {
@@ -293,20 +341,35 @@ void Store::Impl::recycle(std::unique_ptr<rocksdb::Transaction> txn) {
 }
 
 void Store::Impl::write_unlocked(rocksdb::WriteBatch& batch) {
-  rocksdb::WriteOptions unsynced = write_options;
-  unsynced.sync = false;
-  rocksdb::TransactionDBWriteOptimizations raw;
-  raw.skip_concurrency_control = true;
-  raw.skip_duplicate_key_check = true;
-  require_writable();
-  const auto status = db->Write(unsynced, raw, &batch);
-  if (!status.ok()) note_failed_write(status);
-  check_status(status, "writing");
+  write({rows_of(batch), static_cast<std::uint32_t>(batch.Count()), {}, false});
 }
 
-void Store::Impl::note_failed_write(const rocksdb::Status& status) {
+void Store::Impl::write(const LoggedCommit& commit) {
+  require_writable();
+  try {
+    commit_log->append(commit);
+  } catch (const StorageFailure& failure) {
+    note_failed_write(failure.what());
+    throw;
+  }
+}
+
+LogPosition Store::Impl::flushed() {
+  rocksdb::ReadOptions persisted;
+  persisted.read_tier = rocksdb::kPersistedTier;
+  std::string value;
+  const auto status = db->Get(persisted, family(Family::records), log_mark_row, &value);
+  check_status(status, "reading the log's mark");
+  return status.ok() ? decode_record<LogMark>(value).end : LogPosition{};
+}
+
+rocksdb::Status Store::Impl::flush() {
+  return db->Flush({}, {families.begin(), families.end()});
+}
+
+void Store::Impl::note_failed_write(std::string_view why) {
   std::lock_guard guard(resume_mutex);
-  failure = status.ToString();
+  failure = why;
   if (!writes_off.exchange(true)) log::error("store", "writes are off: {}", failure);
 }
 
@@ -321,7 +384,7 @@ void Store::Impl::require_writable() {
     resume_not_before = now + std::chrono::seconds(1);
     // The wrapper for transactions does not pass Resume on. Busy: RocksDB waits for room itself.
     const auto status = db->GetBaseDB()->Resume();
-    if (status.ok()) {
+    if (status.ok() && commit_log->recover()) {
       log::info("store", "writes are on again");
       writes_off.store(false, std::memory_order_release);
       return;
@@ -358,22 +421,34 @@ void Store::scan_all(const RecordKind& kind,
   rocksdb::ReadOptions read;
   read.iterate_upper_bound = &end_slice;
   read.fill_cache = false;
+  const auto pinned = impl_->commit_log->pin();
   std::unique_ptr<rocksdb::Iterator> rows(impl_->db->NewIterator(read, impl_->family(kind.family)));
   for (rows->Seek(prefix); rows->Valid(); rows->Next()) {
     KeyReader reader(rows->key().ToStringView().substr(prefix.size()));
     Scope scope;
     scope.account = reader.text();
     scope.region = reader.text();
-    if (!visit(scope, std::string(reader.rest()), rows->value().ToStringView())) return;
+    std::string_view value = rows->value().ToStringView();
+    std::optional<std::string> body;
+    if (const auto address = BodyAddress::read(value)) {
+      body = impl_->commit_log->read(*address, pinned.get());
+      if (!body) throw StorageFailure("a value's segment of the log is missing");
+      value = *body;
+    }
+    if (!visit(scope, std::string(reader.rest()), value)) return;
   }
   check_status(rows->status(), "scanning");
 }
 
 void Store::flush() {
   impl_->fault("flush.begin");
-  const auto status = impl_->db->Flush({}, {impl_->families.begin(), impl_->families.end()});
-  check_status(status, "flushing");
+  check_status(impl_->flush(), "flushing");
   impl_->fault("flush.end");
+}
+
+void Store::collect() {
+  flush();
+  impl_->keeper->collect();
 }
 
 void Store::set_fault_point(FaultPoint fault) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The durable core: typed records in one RocksDB, changed by locking transactions whose commit
-// survives kill -9 and power loss (group commit: concurrent commits share one fsync).
+// survives kill -9 and power loss (group commit: concurrent commits share one fsync). Values of
+// 1 KiB and more in the family `bodies` are written once, to the commit log, and read from there.
 //
 // Contract
 //   - `find` locks the row shared, `find_for_update` exclusively, until commit or rollback; `scan`
@@ -13,7 +14,7 @@
 //     `set_timer` or `after_commit`, never from inside a handler before commit.
 //   - A transaction belongs to one thread and never lives across a co_await.
 //   - Disk full or an I/O error throws `StorageFailure`; nothing of the transaction is visible.
-// Column families: `records` small rows; `bodies` values up to 64 KiB (blob files on); `queues`
+// Column families: `records` small rows; `bodies` values up to 64 KiB; `queues`
 // whatever is consumed from the front; `events` append-only histories and logs, compressed.
 #pragma once
 #include <filesystem>
@@ -146,6 +147,7 @@ class Txn {
 
  private:
   friend class Store;
+  friend class LogKeeper;
   struct State;
   Txn(std::shared_ptr<State> state, Scope scope);
   template <Record R>
@@ -169,6 +171,7 @@ struct StoreOptions {
   bool sync = true;        // false only for tests that measure something else
   bool in_memory = false;  // tests: RocksDB's in-memory environment, same code
   std::size_t cache_bytes = 16 * 1024 * 1024;
+  std::uint32_t segment_bytes = 64 << 20;  // of the commit log; tests make them small
 };
 
 class Store {
@@ -213,6 +216,9 @@ class Store {
 
   // Forces memtables out; for tests and shutdown.
   void flush();
+  // Gives back what the commit log holds of values that no row has any more. It happens by itself
+  // when much was written; now, for tests.
+  void collect();
   void set_fault_point(FaultPoint fault);
   Clock& clock();
   Random& random();

@@ -333,7 +333,7 @@ TEST(Store, ANewerFormatIsRefusedNamingBothAndTheRemedy) {
   } catch (const StoreTooNew& error) {
     EXPECT_EQ(std::string(error.what()),
               directory.path().string() +
-                  " has store format 7, this tarn reads up to 1: use the newer tarn that wrote it");
+                  " has store format 7, this tarn reads up to 2: use the newer tarn that wrote it");
   }
 }
 

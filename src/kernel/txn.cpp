@@ -8,6 +8,13 @@
 #include "kernel/store_impl.hpp"
 
 namespace tarn::kernel {
+namespace {
+
+constexpr std::size_t k_body_bytes_min = 1024;  // smaller ones stay in their row
+// The segment of a body that this transaction wrote; its offset is an index then.
+constexpr std::uint32_t k_uncommitted = 0;
+
+}  // namespace
 
 Txn::State::~State() {
   if (!begun) return;
@@ -22,6 +29,43 @@ rocksdb::Transaction& Txn::State::txn() {
 
 void Txn::State::require_open() const {
   if (done) throw std::logic_error("the transaction is over");
+}
+
+void Txn::State::put(Family family, const std::string& row, std::string value) {
+  auto* const handle = store.family(family);
+  if (family != Family::bodies || value.size() < k_body_bytes_min) {
+    check_status(txn().Put(handle, row, value), "locking");
+    ++writes;
+    return;
+  }
+  char address[BodyAddress::k_size];
+  BodyAddress{k_uncommitted, static_cast<std::uint32_t>(bodies.size()), 0, 0}.write(address);
+  check_status(txn().Put(handle, row, {address, sizeof address}), "locking");
+  ++writes;
+  // A value is the last thing of its row.
+  const auto rows = rows_of(*txn().GetWriteBatch()->GetWriteBatch());
+  bodies.push_back(logged_body(std::move(value), rows.size() - sizeof address));
+}
+
+std::optional<std::string> Txn::State::body(const BodyAddress& address,
+                                            const CommitLog::Segments* pinned) const {
+  if (address.segment == k_uncommitted) return bodies.at(address.offset).bytes;
+  return store.commit_log->read(address, pinned);
+}
+
+void Txn::State::write(Survives survives) {
+  done = true;
+  if (writes > 0) {
+    const rocksdb::WriteBatch& batch = *begun->GetWriteBatch()->GetWriteBatch();
+    try {
+      store.write({rows_of(batch), static_cast<std::uint32_t>(batch.Count()), bodies,
+                   survives == Survives::power_loss});
+    } catch (const StorageFailure&) {
+      begun->Rollback().PermitUncheckedError();
+      throw;
+    }
+  }
+  if (begun) begun->Rollback().PermitUncheckedError();  // the rows are applied: locks are left
 }
 
 Txn::Txn(std::shared_ptr<State> state, Scope scope)
@@ -45,25 +89,35 @@ std::optional<std::string> Txn::get(const RecordKind& kind, const Scope& scope, 
   auto* family = state_->store.family(kind.family);
   const std::string row = row_key(kind, scope, key);
   std::string value;
-  rocksdb::Status status;
-  if (lock != Lock::none) {
-    status = state_->txn().GetForUpdate({}, family, row, &value, lock == Lock::exclusive, false);
-  } else if (state_->writes > 0) {
-    status = state_->txn().Get({}, family, row, &value);
-  } else {
-    status = state_->store.db->Get({}, family, row, &value);
+  const auto read = [&] {
+    rocksdb::Status status;
+    if (lock != Lock::none) {
+      status = state_->txn().GetForUpdate({}, family, row, &value, lock == Lock::exclusive, false);
+    } else if (state_->writes > 0) {
+      status = state_->txn().Get({}, family, row, &value);
+    } else {
+      status = state_->store.db->Get({}, family, row, &value);
+    }
+    check_status(status, "reading");
+    return status.ok();
+  };
+  if (!read()) return std::nullopt;
+  std::optional<BodyAddress> before;
+  while (const auto address = BodyAddress::read(value)) {
+    if (auto body = state_->body(*address)) return body;
+    // It moved since the row was read: the row says where to.
+    if (address == before) {
+      throw StorageFailure(fmt::format("segment {} of the log is missing", address->segment));
+    }
+    before = address;
+    if (!read()) return std::nullopt;
   }
-  check_status(status, "reading");
-  if (!status.ok()) return std::nullopt;
   return value;
 }
 
 void Txn::put_raw(const RecordKind& kind, const Scope& scope, const Key& key, std::string value) {
   state_->require_open();
-  const auto status =
-      state_->txn().Put(state_->store.family(kind.family), row_key(kind, scope, key), value);
-  check_status(status, "locking");
-  ++state_->writes;
+  state_->put(kind.family, row_key(kind, scope, key), std::move(value));
 }
 
 void Txn::erase_raw(const RecordKind& kind, const Scope& scope, const Key& key) {
@@ -72,6 +126,7 @@ void Txn::erase_raw(const RecordKind& kind, const Scope& scope, const Key& key) 
       state_->txn().Delete(state_->store.family(kind.family), row_key(kind, scope, key));
   check_status(status, "locking");
   ++state_->writes;
+  if (kind.family == Family::bodies) state_->store.keeper->note_erased();
 }
 
 void Txn::append_raw(const RecordKind& kind, const Scope& scope, const Key& key,
@@ -104,9 +159,11 @@ void Txn::scan_raw(
   rocksdb::ReadOptions read;
   if (!options.reverse) read.iterate_upper_bound = &end_slice;
   auto* family = state.store.family(kind.family);
+  std::shared_ptr<const CommitLog::Segments> pinned;  // what the rows' addresses are of
   std::unique_ptr<rocksdb::Iterator> rows;
   // Starts at the first row behind `from` in the direction of the scan.
   const auto seek = [&](const std::string& from, bool inclusive) {
+    pinned = state.store.commit_log->pin();
     rows.reset(state.writes > 0 ? state.txn().GetIterator(read, family)
                                 : state.store.db->NewIterator(read, family));
     options.reverse ? rows->SeekForPrev(from) : rows->Seek(from);
@@ -128,7 +185,16 @@ void Txn::scan_raw(
     if (!rows->key().starts_with(first)) break;
     const std::uint64_t writes = state.writes;
     const std::string row = rows->key().ToString();
-    if (!visit(row.substr(base.size()), rows->value().ToStringView())) return;
+    std::string_view value = rows->value().ToStringView();
+    std::optional<std::string> body;
+    if (const auto address = BodyAddress::read(value)) {
+      body = state.body(*address, pinned.get());
+      if (!body) {
+        throw StorageFailure(fmt::format("segment {} of the log is missing", address->segment));
+      }
+      value = *body;
+    }
+    if (!visit(row.substr(base.size()), value)) return;
     if (state.done) return;
     // Writing behind an iterator's back is not allowed: start again behind this row.
     if (state.writes != writes) {
@@ -187,23 +253,10 @@ void Txn::commit(Survives survives) {
           append_raw(OutboxRow::k_kind, {}, row.key(), encode_record(row));
         });
   }
-  if (state.writes > 0) {
-    state.begun->GetWriteOptions()->sync =
-        store.write_options.sync && survives == Survives::power_loss;
-    store.fault("commit.before-write");
-    const auto status = state.begun->Commit();
-    if (!status.ok()) {
-      if (!status.IsBusy() && !status.IsTimedOut()) store.note_failed_write(status);
-      state.begun->Rollback().PermitUncheckedError();
-      state.done = true;
-      check_status(status, "committing");
-    }
-    state.done = true;
-    store.fault("commit.after-write");
-  } else if (state.begun) {
-    state.begun->Rollback().PermitUncheckedError();  // releases the locks; nothing to write
-  }
-  state.done = true;
+  const bool wrote = state.writes > 0;
+  if (wrote) store.fault("commit.before-write");
+  state.write(survives);
+  if (wrote) store.fault("commit.after-write");
   ticket.release();
   if (state.earliest_timer != Timestamp::max()) store.timers.note(state.earliest_timer);
   for (auto& wake : state.wakes) wake();
