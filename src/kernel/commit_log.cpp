@@ -583,7 +583,8 @@ bool CommitLog::recover() {
 
 void CommitLog::sync() {
   if (!options_.sync) return;
-  for (const auto& [number, segment] : *pin()) {
+  const auto segments = pin();
+  for (const auto& [number, segment] : *segments) {
     if (segment->unsynced()) segment->sync();
   }
 }
@@ -595,7 +596,8 @@ LogPosition CommitLog::end() const {
 
 std::uint64_t CommitLog::bytes_behind(const LogPosition& from) const {
   std::uint64_t bytes = 0;
-  for (const auto& [number, segment] : *pin()) {
+  const auto segments = pin();
+  for (const auto& [number, segment] : *segments) {
     const std::uint64_t size = segment->size;
     if (number > from.segment) bytes += size;
     if (number == from.segment && size > from.offset) bytes += size - from.offset;
@@ -634,7 +636,8 @@ std::optional<std::string> CommitLog::read(const BodyAddress& address,
 
 std::vector<CommitLog::SegmentInfo> CommitLog::sealed() const {
   std::vector<SegmentInfo> out;
-  for (const auto& [number, segment] : *pin()) {
+  const auto segments = pin();
+  for (const auto& [number, segment] : *segments) {
     if (segment->sealed) out.push_back({number, segment->size, segment->has_bodies});
   }
   return out;
