@@ -161,6 +161,19 @@ TEST(StoreBodies, ReadersNeverMissABodyThatMoves) {
   EXPECT_GT(read, 50);
 }
 
+TEST(StoreBodies, ABodyThatMovesBetweenItsRowAndItsBytesIsFoundWhereItWent) {
+  TemporaryDirectory directory;
+  Life life(directory.path(), 20'000);
+  for (int i = 0; i < 30; ++i) life.put(i % 10, i);  // the first segments are mostly dead
+  for (int i = 0; i < 30; ++i) life.put(1 + i % 9, i);
+  int moved = 0;
+  life.store.set_fault_point([&](std::string_view name) {
+    if (name == "body.before-read" && ++moved == 1) life.store.collect();
+  });
+  EXPECT_EQ(life.get(0), bytes_of(0, 20));
+  EXPECT_EQ(moved, 2);
+}
+
 TEST(StoreBodies, AStoreOfFormatOneIsTakenOver) {
   TemporaryDirectory directory;
   const auto row_of = [](int number) {

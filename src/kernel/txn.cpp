@@ -104,6 +104,7 @@ std::optional<std::string> Txn::get(const RecordKind& kind, const Scope& scope, 
   if (!read()) return std::nullopt;
   std::optional<BodyAddress> before;
   while (const auto address = BodyAddress::read(value)) {
+    state_->store.fault("body.before-read");
     if (auto body = state_->body(*address)) return body;
     // It moved since the row was read: the row says where to.
     if (address == before) {
