@@ -131,6 +131,7 @@ void LogKeeper::collect() {
     store_.commit_log->drop(number);
     live_.erase(number);
   }
+  store_.fault("log.after-drop");
 }
 
 std::map<std::uint32_t, std::uint64_t> LogKeeper::live_bytes() {
