@@ -34,6 +34,7 @@ constexpr std::size_t k_commit_bytes_max = 1ULL << 31;
 constexpr std::uint64_t k_allocate_ahead = 4 << 20;
 constexpr std::size_t k_spare_bytes_max = 1 << 20;
 constexpr std::size_t k_spares = 3;
+constexpr int k_groups_by_one = 8;
 
 template <class T>
 void store_number(char* to, T number) {
@@ -178,16 +179,18 @@ struct CommitLog::Group {
               all ? std::numeric_limits<int>::max() : 1, nullptr, nullptr,
               all ? k_first | k_rest : k_first);
   }
-  // Until it was told one of these.
-  std::uint32_t await(bool first, std::uint32_t states) {
+  // What it was told; the first of a group may be told several things, the others that it is over.
+  std::uint32_t await(bool first) {
     while (true) {
       const std::uint32_t now = state.load(std::memory_order_acquire);
-      if (now & states) return now;
+      if (first ? now != 0 : (now & k_over) != 0) return now;
       ::syscall(SYS_futex, &state, FUTEX_WAIT_BITSET_PRIVATE, now, nullptr, nullptr,
                 first ? k_first : k_rest);
     }
   }
+  void forget(State told) { state.fetch_and(~told, std::memory_order_relaxed); }
 
+  bool first_writes = false;  // the first is awake, writing this group or later ones
   std::vector<const LoggedCommit*> commits;
   std::size_t bytes = 0;                          // of rows and bodies
   std::uint32_t rows = 0, count = 0, bodies = 0;  // bytes, rows, bytes
@@ -378,58 +381,84 @@ void CommitLog::append(const LoggedCommit& commit) {
   group->durable = group->durable || commit.durable || !commit.bodies.empty();
   const bool writes = !std::exchange(writing_, true);
   lock.unlock();
-  std::uint32_t told = writes ? Group::k_write : 0;
-  if (first && !writes) told = group->await(first, Group::k_write | Group::k_over);
-  if (told == Group::k_write) {
-    told |= write_front() ? Group::k_apply : 0;
-    if (!(told & Group::k_apply)) told = group->await(first, Group::k_apply | Group::k_over);
-    if ((told & Group::k_apply) && !(told & Group::k_over)) apply_written();
+  if (first) {
+    std::uint32_t told = writes ? Group::k_write : group->await(first);
+    while (!(told & Group::k_over)) {
+      if (told & Group::k_write) {
+        group->forget(Group::k_write);
+        if (write_groups(*group)) apply_written(*group);
+      } else {
+        group->forget(Group::k_apply);
+        apply_written(*group);
+      }
+      told = group->await(first);
+    }
+  } else {
+    group->await(first);
   }
-  group->await(first, Group::k_over);
   if (!group->error.empty()) throw StorageFailure(group->error);
 }
 
-// Writes the group that waited longest; then the first of the next one is woken to write it, while
-// this thread or another applies. Whether it is this thread that has to.
-bool CommitLog::write_front() {
+// Writes the group that waited longest, which is the caller's own, and some that gather meanwhile:
+// the disk does not wait for another thread to run. Whether the caller has to apply what it wrote;
+// otherwise another does.
+bool CommitLog::write_groups(Group& own) {
   std::unique_lock lock(mutex_);
-  const std::shared_ptr<Group> group = std::move(waiting_.front());
-  waiting_.pop_front();
-  group->error = broken_;  // since this thread was chosen to write
-  if (!spare_.empty()) {
-    group->entry = std::move(spare_.back());
-    spare_.pop_back();
+  own.first_writes = true;
+  for (int written = 1;; ++written) {
+    const std::shared_ptr<Group> group = std::move(waiting_.front());
+    waiting_.pop_front();
+    group->error = broken_;  // since this thread was chosen to write
+    if (!spare_.empty()) {
+      group->entry = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    lock.unlock();
+    try {
+      if (group->error.empty()) group->end = write(*group);
+    } catch (const std::exception& failure) {
+      group->error = failure.what();
+    }
+    lock.lock();
+    if (broken_.empty()) broken_ = group->error;
+    written_.push_back(group);
+    std::deque<std::shared_ptr<Group>> refused;
+    if (!broken_.empty()) refused.swap(waiting_);
+    const std::string why = broken_;
+    const std::shared_ptr<Group> next = waiting_.empty() ? nullptr : waiting_.front();
+    const bool goes_on = next && written < k_groups_by_one;
+    writing_ = next != nullptr;
+    own.first_writes = goes_on;
+    bool applies = !std::exchange(applying_, true);
+    std::shared_ptr<Group> applier;
+    if (applies && group.get() != &own) {
+      applier = group;
+    } else if (applies && goes_on) {
+      applier = next;
+    }
+    applies = applies && !applier;
+    lock.unlock();
+    if (applier) applier->tell(Group::k_apply);
+    for (const auto& one : refused) {
+      one->error = why;
+      one->tell(Group::k_over);
+    }
+    if (!goes_on) {
+      if (next) next->tell(Group::k_write);
+      return applies;
+    }
+    lock.lock();
   }
-  lock.unlock();
-  try {
-    if (group->error.empty()) group->end = write(*group);
-  } catch (const std::exception& failure) {
-    group->error = failure.what();
-  }
-  lock.lock();
-  if (broken_.empty()) broken_ = group->error;
-  written_.push_back(group);
-  std::deque<std::shared_ptr<Group>> refused;
-  std::shared_ptr<Group> next;
-  if (!broken_.empty()) {
-    refused.swap(waiting_);
-  } else if (!waiting_.empty()) {
-    next = waiting_.front();
-  }
-  const std::string why = broken_;
-  writing_ = next != nullptr;
-  const bool applies = !std::exchange(applying_, true);
-  lock.unlock();
-  if (next) next->tell(Group::k_write);
-  for (const auto& one : refused) {
-    one->error = why;
-    one->tell(Group::k_over);
-  }
-  return applies;
 }
 
-// Applies all that was written, as one; what was written meanwhile is applied by its first.
-void CommitLog::apply_written() {
+// Applies all that was written, as one. What was written meanwhile is applied by its first, unless
+// that is `own` or has to write.
+void CommitLog::apply_written(const Group& own) {
+  while (apply_once(own)) {
+  }
+}
+
+bool CommitLog::apply_once(const Group& own) {
   std::unique_lock lock(mutex_);
   const std::vector<std::shared_ptr<Group>> groups = std::exchange(written_, {});
   std::string error = apply_failed_ ? "a commit before this one failed" : "";
@@ -467,10 +496,12 @@ void CommitLog::apply_written() {
     spare_.push_back(std::move(group->entry));
   }
   applying_ = !written_.empty();
-  const std::shared_ptr<Group> next = applying_ ? written_.front() : nullptr;
+  std::shared_ptr<Group> next = applying_ ? written_.front() : nullptr;
+  const bool again = next && (next.get() == &own || next->first_writes);
   lock.unlock();
-  if (next) next->tell(Group::k_apply);
+  if (next && !again) next->tell(Group::k_apply);
   for (const auto& group : groups) group->tell(Group::k_over);
+  return again;
 }
 
 // Head, rows, bodies; the addresses go into the rows.

@@ -128,8 +128,9 @@ class CommitLog {
   static void require_torn(const Segment& segment, std::uint64_t offset, std::uint64_t number);
   std::uint32_t replay(Segment& segment, std::uint32_t offset, std::uint64_t limit,
                        LogPosition& next, const Apply& apply);
-  bool write_front();
-  void apply_written();
+  bool write_groups(Group& own);
+  void apply_written(const Group& own);
+  bool apply_once(const Group& own);
   LogPosition write(Group& group);
   std::uint32_t lay_out(Group& group, std::uint32_t offset) const;
   void start_segment();
