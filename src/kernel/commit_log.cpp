@@ -245,6 +245,7 @@ void CommitLog::open_directory(const LogPosition& from) {
   }
   last_segment_ = std::max(from.offset > 0 ? from.segment : 0,
                            found.empty() ? 0 : found.rbegin()->first);
+  std::uint32_t torn_segment = 0;
   for (auto at = found.begin(); at != found.end();) {
     Segment& segment = *at->second;
     char head[k_segment_head];
@@ -257,11 +258,18 @@ void CommitLog::open_directory(const LogPosition& from) {
       throw StoreTooNew(fmt::format("{} has log format {}, this tarn reads up to {}",
                                     segment.name(), int{head[7]}, int{k_magic[7]}));
     }
-    if (!whole && std::next(at) != found.end()) {
-      throw StorageFailure(fmt::format("{} is damaged at its beginning", segment.name()));
-    }
-    if (!whole) {  // ended before its first entry was durable
+    if (!whole) {
+      // The last one may have ended before its first entry was durable; then that is not there.
+      char entry[k_entry_head];
+      std::string bytes;
+      const bool begun =
+          segment.read(entry, sizeof entry, k_segment_head) == sizeof entry &&
+          read_entry(segment, k_segment_head, load_number<std::uint64_t>(entry + 8), bytes);
+      if (begun || std::next(at) != found.end()) {
+        throw StorageFailure(fmt::format("{} is damaged at its beginning", segment.name()));
+      }
       segment.dropped = true;
+      torn_segment = at->first;
       at = found.erase(at);
       continue;
     }
@@ -269,6 +277,11 @@ void CommitLog::open_directory(const LogPosition& from) {
     segment.sealed = true;
     add(at->second);
     ++at;
+  }
+
+  if (from.offset > 0 && !found.contains(from.segment) && torn_segment != from.segment) {
+    throw StorageFailure(fmt::format("{} is missing",
+                                     (options_.directory / file_name(from.segment)).string()));
   }
 
   // Entries that a later segment begins again were refused: a failed disk, see `recover`.
@@ -579,6 +592,11 @@ void CommitLog::start_segment() {
   segment->has_bodies = false;
   add(segment);
   active_ = std::move(segment);
+}
+
+bool CommitLog::is_broken() const {
+  std::lock_guard lock(mutex_);
+  return !broken_.empty();
 }
 
 bool CommitLog::recover() {

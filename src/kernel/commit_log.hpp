@@ -87,6 +87,8 @@ class CommitLog {
   // Returns when the commit is in the log (durable, if asked) and applied. Throws StorageFailure if
   // it is neither; then all further commits are refused until `recover`.
   void append(const LoggedCommit& commit);
+  // Whether all commits are refused since one failed.
+  bool is_broken() const;
   // Takes commits again after a failure, once those under way have ended (false: not yet).
   // Nothing of the refused ones remains.
   bool recover();

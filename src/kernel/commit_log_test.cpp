@@ -213,6 +213,33 @@ TEST(CommitLog, SegmentsFollowEachOther) {
   EXPECT_NE(why.find("was not found before it"), std::string::npos) << why;
 }
 
+TEST(CommitLog, ASegmentWithADamagedBeginningOrNoneAtAllIsMissed) {
+  TemporaryDirectory directory;
+  LogPosition first;
+  {
+    Log log(directory.path());
+    log.append("a");
+    first = log->end();
+    log.append("b");
+  }
+  const fs::path file = files(directory.path())[0];
+  flip(file, 10);
+  EXPECT_EQ(refusal([&] { Log log(directory.path()); }), file.string() + " is damaged at its beginning");
+  EXPECT_TRUE(fs::exists(file));
+  flip(file, 10);
+  EXPECT_EQ(Log(directory.path(), first).rows(), Rows{"b"});
+  fs::remove(file);
+  EXPECT_EQ(refusal([&] { Log log(directory.path(), first); }), file.string() + " is missing");
+}
+
+TEST(CommitLog, ASegmentThatWasNotBegunIsBegunAnew) {
+  TemporaryDirectory directory;
+  Log(directory.path()).append("a");
+  std::ofstream(directory.path() / "00000002.log") << std::string(100, '\0');
+  { Log(directory.path()).append("b"); }
+  EXPECT_EQ(Log(directory.path()).rows(), (Rows{"a", "b"}));
+}
+
 TEST(CommitLog, ANewerFormatIsRefused) {
   TemporaryDirectory directory;
   Log(directory.path()).append("a");

@@ -54,7 +54,7 @@ void LogKeeper::run() {
       keep();
     } catch (const std::exception& failure) {
       // A full disk, mostly: the next segment tries again.
-      log::warning("store", "keeping the log short: {}", failure.what());
+      if (!stopping()) log::warning("store", "keeping the log short: {}", failure.what());
     }
     lock.lock();
   }

@@ -349,7 +349,8 @@ void Store::Impl::write(const LoggedCommit& commit) {
   try {
     commit_log->append(commit);
   } catch (const StorageFailure& failure) {
-    note_failed_write(failure.what());
+    // Not if this commit alone was refused, or another thread has put it right meanwhile.
+    if (commit_log->is_broken()) note_failed_write(failure.what());
     throw;
   }
 }
