@@ -5,7 +5,6 @@
 #include <cstring>
 #include <limits>
 
-
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -60,7 +59,8 @@ void sync_directory(const std::filesystem::path& directory) {
   const bool ok = file >= 0 && ::fsync(file) == 0;
   const int error = errno;
   if (file >= 0) ::close(file);
-  if (!ok) throw StorageFailure(fmt::format("cannot sync {}: {}", directory.string(), strerror(error)));
+  if (!ok)
+    throw StorageFailure(fmt::format("cannot sync {}: {}", directory.string(), strerror(error)));
 }
 
 }  // namespace
@@ -243,8 +243,8 @@ void CommitLog::open_directory(const LogPosition& from) {
     const auto segment = static_cast<std::uint32_t>(*number);
     found.emplace(segment, std::make_shared<Segment>(file.path(), segment, false));
   }
-  last_segment_ = std::max(from.offset > 0 ? from.segment : 0,
-                           found.empty() ? 0 : found.rbegin()->first);
+  last_segment_ =
+      std::max(from.offset > 0 ? from.segment : 0, found.empty() ? 0 : found.rbegin()->first);
   std::uint32_t torn_segment = 0;
   for (auto at = found.begin(); at != found.end();) {
     Segment& segment = *at->second;
@@ -280,8 +280,8 @@ void CommitLog::open_directory(const LogPosition& from) {
   }
 
   if (from.offset > 0 && !found.contains(from.segment) && torn_segment != from.segment) {
-    throw StorageFailure(fmt::format("{} is missing",
-                                     (options_.directory / file_name(from.segment)).string()));
+    throw StorageFailure(
+        fmt::format("{} is missing", (options_.directory / file_name(from.segment)).string()));
   }
 
   // Entries that a later segment begins again were refused: a failed disk, see `recover`.
@@ -369,9 +369,9 @@ void CommitLog::require_torn(const Segment& segment, std::uint64_t offset, std::
        at = rest.find(wanted, at + 1, sizeof wanted)) {
     const auto head = read_entry(segment, offset + at - 8, number + 1, entry);
     if (!head || head->durable < number) continue;
-    throw StorageFailure(fmt::format(
-        "{} is damaged at offset {}: entry {} was durable and is not readable any more",
-        segment.name(), offset, number));
+    throw StorageFailure(
+        fmt::format("{} is damaged at offset {}: entry {} was durable and is not readable any more",
+                    segment.name(), offset, number));
   }
 }
 
@@ -467,8 +467,7 @@ bool CommitLog::write_groups(Group& own) {
 // Applies all that was written, as one. What was written meanwhile is applied by its first, unless
 // that is `own` or has to write.
 void CommitLog::apply_written(const Group& own) {
-  while (apply_once(own)) {
-  }
+  while (apply_once(own)) {}
 }
 
 bool CommitLog::apply_once(const Group& own) {
@@ -527,8 +526,7 @@ std::uint32_t CommitLog::lay_out(Group& group, std::uint32_t offset) const {
   std::size_t rows_at = k_entry_head;
   for (const LoggedCommit* commit : group.commits) {
     for (const LoggedBody& body : commit->bodies) {
-      const BodyAddress address{active_->number,
-                                static_cast<std::uint32_t>(offset + entry.size()),
+      const BodyAddress address{active_->number, static_cast<std::uint32_t>(offset + entry.size()),
                                 static_cast<std::uint32_t>(body.bytes.size()), body.hash};
       address.write(entry.data() + rows_at + body.place);
       entry += body.bytes;
@@ -677,8 +675,9 @@ std::optional<std::string> CommitLog::read(const BodyAddress& address,
   std::string bytes(address.length, '\0');
   if (segment->read(bytes.data(), bytes.size(), address.offset) < bytes.size() ||
       hash_of(bytes) != address.hash) {
-    throw StorageFailure(fmt::format("{} is damaged at offset {}: {} bytes there are not those that were written",
-                                     segment->name(), address.offset, address.length));
+    throw StorageFailure(
+        fmt::format("{} is damaged at offset {}: {} bytes there are not those that were written",
+                    segment->name(), address.offset, address.length));
   }
   return bytes;
 }

@@ -73,7 +73,8 @@ class CommitLog {
     std::function<void(std::string_view)> fault;
   };
   // Makes a group's rows readable, all or (throwing) none. `end` is where the next entry will be:
-  // who keeps it with the rows knows from where to replay. Called by one thread at a time, in order.
+  // who keeps it with the rows knows from where to replay. Called by one thread at a time, in
+  // order.
   using Apply =
       std::function<void(std::string_view rows, std::uint32_t count, const LogPosition& end)>;
 
@@ -144,14 +145,14 @@ class CommitLog {
   const Options options_;
   const Apply apply_;
 
-  mutable std::mutex mutex_;  // what follows
+  mutable std::mutex mutex_;                     // what follows
   std::deque<std::shared_ptr<Group>> waiting_;   // to be written
   std::vector<std::shared_ptr<Group>> written_;  // to be applied, in order
-  bool writing_ = false;          // one thread does, or was woken to
+  bool writing_ = false;                         // one thread does, or was woken to
   bool applying_ = false;
   std::string broken_;  // why commits are refused
   bool apply_failed_ = false;
-  LogPosition end_;  // of what is applied
+  LogPosition end_;                 // of what is applied
   std::vector<std::string> spare_;  // for entries
 
   // Belongs to who writes.

@@ -35,7 +35,8 @@ class Log {
         std::move(options), from,
         [this](std::string_view rows, std::uint32_t count, const LogPosition& end) {
           EXPECT_EQ(rows.size(), count * k_row);
-          for (std::uint32_t i = 0; i < count; ++i) applied.emplace_back(rows.substr(i * k_row, k_row));
+          for (std::uint32_t i = 0; i < count; ++i)
+            applied.emplace_back(rows.substr(i * k_row, k_row));
           ends.push_back(end);
         });
   }
@@ -127,7 +128,8 @@ TEST(CommitLog, ABodyIsFoundByTheAddressThatItsRowGot) {
   EXPECT_EQ(log->read(one), first);
   flip(files(directory.path())[0], two.offset + 77'777);
   EXPECT_EQ(log->read(one), first);
-  EXPECT_NE(refusal([&] { log->read(two); }).find("not those that were written"), std::string::npos);
+  EXPECT_NE(refusal([&] { log->read(two); }).find("not those that were written"),
+            std::string::npos);
 }
 
 TEST(CommitLog, ATornEndIsCutOffWhereverItIs) {
@@ -169,9 +171,10 @@ TEST(CommitLog, DamageBeforeWhatIsKnownToBeDurableIsNotTakenForATornEnd) {
     log.append("c");
   }
   flip(files(directory.path())[0], second + 50);
-  EXPECT_EQ(refusal([&] { Log log(directory.path()); }),
-            fmt::format("{} is damaged at offset {}: entry 2 was durable and is not readable any more",
-                        files(directory.path())[0].string(), second));
+  EXPECT_EQ(
+      refusal([&] { Log log(directory.path()); }),
+      fmt::format("{} is damaged at offset {}: entry 2 was durable and is not readable any more",
+                  files(directory.path())[0].string(), second));
 }
 
 TEST(CommitLog, WhatWasNotAskedToBeDurableMayBeMissingBeforeAnUnacknowledgedEnd) {
@@ -224,7 +227,8 @@ TEST(CommitLog, ASegmentWithADamagedBeginningOrNoneAtAllIsMissed) {
   }
   const fs::path file = files(directory.path())[0];
   flip(file, 10);
-  EXPECT_EQ(refusal([&] { Log log(directory.path()); }), file.string() + " is damaged at its beginning");
+  EXPECT_EQ(refusal([&] { Log log(directory.path()); }),
+            file.string() + " is damaged at its beginning");
   EXPECT_TRUE(fs::exists(file));
   flip(file, 10);
   EXPECT_EQ(Log(directory.path(), first).rows(), Rows{"b"});
@@ -338,7 +342,8 @@ TEST_P(CommitLogFails, ARefusedCommitLeavesNothingAndTheLogGoesOn) {
   }
   EXPECT_EQ(Log(directory.path(), {}, segment).rows(), expected);
   // The same if the disk did not even let the refused entry be cut off.
-  fs::copy_file(kept.path() / kept_from.filename(), kept_from, fs::copy_options::overwrite_existing);
+  fs::copy_file(kept.path() / kept_from.filename(), kept_from,
+                fs::copy_options::overwrite_existing);
   EXPECT_EQ(Log(directory.path(), {}, segment).rows(), expected);
 }
 
@@ -406,7 +411,9 @@ TEST(CommitLog, ATransactionBeyondTheLimitIsRefusedAlone) {
   Log log(fs::path{});
   const LoggedBody body{std::string((1ULL << 31) + 1, '\0'), 0, 0};
   const std::string row(Log::k_row, '.');
-  EXPECT_EQ(refusal([&] { log->append({row, 1, {&body, 1}, true}); }),
+  EXPECT_EQ(refusal([&] {
+              log->append({row, 1, {&body, 1}, true});
+            }),
             "a transaction of 2147483681 bytes is too large");
   log.append("a");
   EXPECT_EQ(log.rows(), Rows{"a"});

@@ -258,8 +258,8 @@ INSTANTIATE_TEST_SUITE_P(FaultPoints, CrashAt,
                                            "blob.before-sync", "blob.before-rename",
                                            "blob.after-rename", "bus.before-acknowledge",
                                            "flush.end", "log.before-segment", "log.before-sync",
-                                           "log.after-sync", "log.before-apply",
-                                           "log.before-drop", "log.after-drop"),
+                                           "log.after-sync", "log.before-apply", "log.before-drop",
+                                           "log.after-drop"),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) {

@@ -44,7 +44,7 @@ class LogKeeper {
 
   Store::Impl& store_;
   std::atomic<std::uint64_t> erased_{0};
-  std::mutex collecting_;  // what follows
+  std::mutex collecting_;                        // what follows
   std::map<std::uint32_t, std::uint64_t> live_;  // as of the last walk, by segment
   std::uint64_t live_bodies_ = 0;
 

@@ -263,11 +263,10 @@ void Store::Impl::open_log() {
   log_options.sync = options.sync;
   log_options.segment_bytes = options.segment_bytes;
   log_options.fault = [this](std::string_view name) { fault(name); };
-  commit_log = std::make_unique<CommitLog>(
-      std::move(log_options), from,
-      [this](std::string_view rows, std::uint32_t count, const LogPosition& end) {
-        apply(rows, count, end);
-      });
+  commit_log =
+      std::make_unique<CommitLog>(std::move(log_options), from,
+                                  [this](std::string_view rows, std::uint32_t count,
+                                         const LogPosition& end) { apply(rows, count, end); });
 }
 
 void Store::Impl::apply(std::string_view rows, std::uint32_t count, const LogPosition& end) {
@@ -364,9 +363,7 @@ LogPosition Store::Impl::flushed() {
   return status.ok() ? decode_record<LogMark>(value).end : LogPosition{};
 }
 
-rocksdb::Status Store::Impl::flush() {
-  return db->Flush({}, {families.begin(), families.end()});
-}
+rocksdb::Status Store::Impl::flush() { return db->Flush({}, {families.begin(), families.end()}); }
 
 void Store::Impl::note_failed_write(std::string_view why) {
   std::lock_guard guard(resume_mutex);
