@@ -222,7 +222,7 @@ CommitLog::~CommitLog() {
   }
 }
 
-void CommitLog::open_directory(const LogPosition& from) {
+CommitLog::Segments CommitLog::find_segments() const {
   namespace fs = std::filesystem;
   std::error_code error;
   if (fs::create_directories(options_.directory, error)) {
@@ -232,7 +232,7 @@ void CommitLog::open_directory(const LogPosition& from) {
     throw StorageFailure(
         fmt::format("cannot create {}: {}", options_.directory.string(), error.message()));
   }
-  std::map<std::uint32_t, std::shared_ptr<Segment>> found;
+  Segments found;
   for (const auto& file : fs::directory_iterator(options_.directory)) {
     const std::string name = file.path().filename().string();
     const auto number = parse_int(name.substr(0, name.find('.')));
@@ -243,47 +243,53 @@ void CommitLog::open_directory(const LogPosition& from) {
     const auto segment = static_cast<std::uint32_t>(*number);
     found.emplace(segment, std::make_shared<Segment>(file.path(), segment, false));
   }
-  last_segment_ =
-      std::max(from.offset > 0 ? from.segment : 0, found.empty() ? 0 : found.rbegin()->first);
-  std::uint32_t torn_segment = 0;
-  for (auto at = found.begin(); at != found.end();) {
-    Segment& segment = *at->second;
-    char head[k_segment_head];
-    const bool whole = segment.read(head, sizeof head, 0) == sizeof head &&
-                       load_number<std::uint64_t>(head + 24) == hash_of({head, 24});
-    if (whole && std::string_view(head, 7) != k_magic.substr(0, 7)) {
+  return found;
+}
+
+// Whether the segment has one: the last may have ended before its first entry was durable.
+bool CommitLog::read_head(Segment& segment, bool is_last) {
+  char head[k_segment_head];
+  const bool whole = segment.read(head, sizeof head, 0) == sizeof head &&
+                     load_number<std::uint64_t>(head + 24) == hash_of({head, 24});
+  if (whole) {
+    if (std::string_view(head, 7) != k_magic.substr(0, 7)) {
       throw StorageFailure(fmt::format("{} is no segment of a log", segment.name()));
     }
-    if (whole && head[7] != k_magic[7]) {
+    if (head[7] != k_magic[7]) {
       throw StoreTooNew(fmt::format("{} has log format {}, this tarn reads up to {}",
                                     segment.name(), int{head[7]}, int{k_magic[7]}));
     }
-    if (!whole) {
-      // The last one may have ended before its first entry was durable; then that is not there.
-      char entry[k_entry_head];
-      std::string bytes;
-      const bool begun =
-          segment.read(entry, sizeof entry, k_segment_head) == sizeof entry &&
-          read_entry(segment, k_segment_head, load_number<std::uint64_t>(entry + 8), bytes);
-      if (begun || std::next(at) != found.end()) {
-        throw StorageFailure(fmt::format("{} is damaged at its beginning", segment.name()));
-      }
-      segment.dropped = true;
-      torn_segment = at->first;
-      at = found.erase(at);
-      continue;
-    }
     segment.first = load_number<std::uint64_t>(head + 8);
     segment.sealed = true;
-    add(at->second);
-    ++at;
+    return true;
   }
+  char entry[k_entry_head];
+  std::string bytes;
+  const bool begun =
+      segment.read(entry, sizeof entry, k_segment_head) == sizeof entry &&
+      read_entry(segment, k_segment_head, load_number<std::uint64_t>(entry + 8), bytes);
+  if (begun || !is_last) {
+    throw StorageFailure(fmt::format("{} is damaged at its beginning", segment.name()));
+  }
+  segment.dropped = true;
+  return false;
+}
 
-  if (from.offset > 0 && !found.contains(from.segment) && torn_segment != from.segment) {
+void CommitLog::open_directory(const LogPosition& from) {
+  Segments found = find_segments();
+  if (from.offset > 0 && !found.contains(from.segment)) {
     throw StorageFailure(
         fmt::format("{} is missing", (options_.directory / file_name(from.segment)).string()));
   }
-
+  last_segment_ = found.empty() ? 0 : found.rbegin()->first;
+  for (auto at = found.begin(); at != found.end();) {
+    if (read_head(*at->second, std::next(at) == found.end())) {
+      add(at->second);
+      ++at;
+    } else {
+      at = found.erase(at);
+    }
+  }
   // Entries that a later segment begins again were refused: a failed disk, see `recover`.
   std::map<std::uint32_t, std::uint64_t> limits;
   std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();

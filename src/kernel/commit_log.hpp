@@ -121,6 +121,8 @@ class CommitLog {
 
  private:
   struct Group;
+  Segments find_segments() const;
+  static bool read_head(Segment& segment, bool is_last);
   void open_directory(const LogPosition& from);
   struct EntryHead {
     std::uint64_t durable = 0;
