@@ -13,7 +13,6 @@ constexpr std::uint64_t k_segments_replayed_max = 2;
 constexpr std::uint64_t k_segments_before_walk = 4;
 constexpr std::size_t k_moved_bytes = 1 << 20;  // in one transaction
 constexpr std::size_t k_moved_bodies = 64;
-constexpr std::uint64_t k_body_bytes_usual = 4096;
 
 }  // namespace
 
@@ -78,20 +77,15 @@ void LogKeeper::keep() {
 bool LogKeeper::is_due() {
   std::lock_guard lock(collecting_);
   const LogPosition flushed = store_.flushed();
-  std::uint64_t all = 0, since = 0, live = 0;
+  std::uint64_t all = 0, since = 0;
   for (const auto& segment : store_.commit_log->sealed()) {
     if (segment.number >= flushed.segment) continue;
     all += segment.bytes;
-    const auto found = live_.find(segment.number);
-    if (found == live_.end()) {
-      since += segment.bytes;
-    } else {
-      live += found->second;
-    }
+    if (!live_.contains(segment.number)) since += segment.bytes;
   }
-  const std::uint64_t mean = live_bodies_ > 0 ? live / live_bodies_ : k_body_bytes_usual;
-  since += erased_.load(std::memory_order_relaxed) * mean;
-  return since >= std::max(all / 2, k_segments_before_walk * store_.options.segment_bytes);
+  return since >= std::max(all / 2, k_segments_before_walk * store_.options.segment_bytes) ||
+         erased_.load(std::memory_order_relaxed) >=
+             std::max(live_bodies_ / 2, k_erased_before_walk);
 }
 
 void LogKeeper::collect() {

@@ -3,9 +3,10 @@
 // replay, and gives back the room of bodies that no row holds any more.
 //
 // Which bodies live is not counted as they come and go: when a quarter of a gigabyte, or half of
-// what there is, was written since the last time, the rows of the family `bodies` are walked (they
-// are addresses, 40 bytes or so each). Segments without a live body are dropped. Of those that are
-// less than half alive, the rest is written again, then they are dropped.
+// what there is, was written since the last time, or thousands and half of all erased, the rows of
+// the family `bodies` are walked (they are addresses, 40 bytes or so each). Segments without a live
+// body are dropped. Of those that are less than half alive, the rest is written again, then they
+// are dropped.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -30,11 +31,14 @@ class LogKeeper {
   // A segment was filled.
   void wake();
   // A body was erased, about: what is left may be worth a walk.
-  void note_erased() { erased_.fetch_add(1, std::memory_order_relaxed); }
+  void note_erased() {
+    if ((erased_.fetch_add(1, std::memory_order_relaxed) + 1) % k_erased_before_walk == 0) wake();
+  }
   // Walks now, whatever was written. Only what is flushed is looked at.
   void collect();
 
  private:
+  static constexpr std::uint64_t k_erased_before_walk = 4096;
   void run();
   void keep();
   bool is_due();

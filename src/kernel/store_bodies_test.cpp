@@ -117,6 +117,29 @@ TEST(StoreBodies, ItHappensByItself) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(life.get(i), bytes_of(i, 5980 + i));
 }
 
+TEST(StoreBodies, ErasingManyGivesTheirRoomBackSoon) {
+  TemporaryDirectory directory;
+  Life life(directory.path());
+  constexpr int k_bodies = 6000;
+  for (int i = 0; i < k_bodies; i += 100) {
+    life.store.transact(k_here, [&](Txn& txn) {
+      for (int j = i; j < i + 100; ++j) txn.put(Body{j, bytes_of(j, 1)});
+    });
+  }
+  EXPECT_GT(log_bytes(directory.path()), 11'000'000U);
+  for (int i = 0; i < k_bodies; i += 100) {
+    life.store.transact(k_here, [&](Txn& txn) {
+      for (int j = i; j < i + 100; ++j) txn.erase<Body>(j);
+    });
+  }
+  // In the background: what is left is at most what 2000 bodies take.
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (log_bytes(directory.path()) > 5'000'000 && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_LE(log_bytes(directory.path()), 5'000'000U);
+}
+
 TEST(StoreBodies, ReadersNeverMissABodyThatMoves) {
   TemporaryDirectory directory;
   Life life(directory.path(), 20'000);
