@@ -9,12 +9,12 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/task.hpp"
+#include "base/wake.hpp"
 
 namespace tarn {
 
@@ -31,7 +31,7 @@ class ThreadPool : public Executor {
  private:
   struct Worker {
     std::thread thread;
-    std::binary_semaphore wake{0};
+    Wake wake;
     std::function<void()> work;  // what it is woken for; none: to stop
   };
   bool push(std::function<void()>& work, std::size_t max);
