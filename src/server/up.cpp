@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "base/log.hpp"
 #include "server/house.hpp"
@@ -22,6 +23,14 @@ sigset_t block_signals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return set;
+}
+
+// Connections, RocksDB's files and the segments of the log are open at once: as many as we may.
+void raise_open_files() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
 void print_screen(const Options& options, const House& house) {
@@ -42,6 +51,7 @@ void print_screen(const Options& options, const House& house) {
 
 int up(const Options& options) {
   const sigset_t signals = block_signals();
+  raise_open_files();
   if (options.verbose) log::set_level(log::Level::debug);
   try {
     House house(options);

@@ -2,6 +2,7 @@
 """The command's own subcommands, each as a user types it."""
 import configparser
 import json
+import resource
 import signal
 import subprocess
 import time
@@ -152,3 +153,13 @@ def test_ctrl_c_cancels_the_statement(tarn):
     _, errors = command.communicate(timeout=20)
     assert command.returncode == 130 and "cancelled" in errors
     assert statuses() == ["ABORTED"]
+
+
+def test_up_opens_as_many_files_as_it_may(start_tarn):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
+    try:
+        tarn = start_tarn()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resource.prlimit(tarn.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)

@@ -18,7 +18,8 @@ def test_an_old_directory_opens_with_everything_in_it(file, tmp_path, start_tarn
     with tarfile.open(file) as packed:
         packed.extractall(tmp_path)
     tarn = start_tarn(tmp_path / "data")
-    old_directory.check(tarn, aged=True)
+    since = int(file.name.removeprefix("format-").split(".")[0])
+    old_directory.check(tarn, aged=True, since=since)
     tarn.restart()
 
 

@@ -27,6 +27,7 @@ TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{
 ALL = json.dumps({"Version": "2012-10-17",
                   "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 NEVER = "cron(0 0 1 1 ? 2199)"
+MEDIUM = bytes(range(256)) * 100  # stays in the commit log
 LARGE = bytes(range(256)) * 8192  # 2 MiB: a file of its own
 WAITS = {"StartAt": "W", "States": {
     "W": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
@@ -50,6 +51,7 @@ def fill(tarn: Tarn) -> None:
     s3 = tarn.client("s3")
     s3.create_bucket(Bucket="old")
     s3.put_object(Bucket="old", Key="small", Body=b"small", Metadata={"k": "v"}, Tagging="a=b")
+    s3.put_object(Bucket="old", Key="medium", Body=MEDIUM)
     s3.put_object(Bucket="old", Key="large", Body=LARGE)
     upload = s3.create_multipart_upload(Bucket="old", Key="parts")["UploadId"]
     s3.upload_part(Bucket="old", Key="parts", UploadId=upload, PartNumber=1, Body=LARGE * 3)
@@ -105,9 +107,14 @@ def fill(tarn: Tarn) -> None:
           == "CREATE_COMPLETE")
 
 
-def check(tarn: Tarn, aged: bool) -> None:
-    """Everything that `fill` made is there and goes on; of an aged one, what does not expire."""
+def check(tarn: Tarn, aged: bool, since: int = 2) -> None:
+    """Everything that `fill` made is there and goes on; of an aged one, what does not expire.
+
+    `since`: the format of the store that was filled; earlier ones were filled with less.
+    """
     s3 = tarn.client("s3")
+    if since >= 2:
+        assert s3.get_object(Bucket="old", Key="medium")["Body"].read() == MEDIUM
     small = s3.get_object(Bucket="old", Key="small")
     assert (small["Body"].read(), small["Metadata"]) == (b"small", {"k": "v"})
     assert s3.get_object_tagging(Bucket="old", Key="small")["TagSet"] == [
