@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "kernel/store.hpp"
+#include "kernel/sync_path.hpp"
 
 namespace tarn::kernel {
 namespace {
@@ -41,11 +42,6 @@ class File {
  private:
   int descriptor_;
 };
-
-void sync_directory(const std::filesystem::path& directory) {
-  const File file(directory, O_RDONLY | O_DIRECTORY);
-  if (!file.ok() || ::fsync(file.get()) != 0) fail("sync", directory);
-}
 
 bool is_id(std::string_view name) {
   return name.size() == k_id_digits &&
@@ -88,13 +84,13 @@ class FileWriter : public BlobWriter {
     if (::fsync(file_.get()) != 0) fail("sync", temporary_);
     if (fault_) fault_("blob.before-rename");
     if (::mkdir(final_.parent_path().c_str(), 0700) == 0) {
-      sync_directory(final_.parent_path().parent_path());
+      sync_path(final_.parent_path().parent_path());
     } else if (errno != EEXIST) {
       fail("create", final_.parent_path());
     }
     if (::rename(temporary_.c_str(), final_.c_str()) != 0) fail("name", final_);
     finished_ = true;
-    sync_directory(final_.parent_path());
+    sync_path(final_.parent_path());
     if (fault_) fault_("blob.after-rename");
     return id_;
   }

@@ -18,6 +18,7 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "kernel/store.hpp"
+#include "kernel/sync_path.hpp"
 
 namespace tarn::kernel {
 namespace {
@@ -33,6 +34,7 @@ constexpr std::size_t k_commit_bytes_max = 1ULL << 31;
 constexpr std::uint64_t k_allocate_ahead = 4 << 20;
 constexpr std::size_t k_spare_bytes_max = 1 << 20;
 constexpr std::size_t k_spares = 3;
+constexpr std::string_view k_restore = "restore the data directory from a copy";
 constexpr int k_groups_by_one = 8;
 
 template <class T>
@@ -53,15 +55,6 @@ std::uint64_t hash_of(std::string_view bytes, std::uint64_t seed = 0) {
 }
 
 std::string file_name(std::uint32_t segment) { return fmt::format("{:08}.log", segment); }
-
-void sync_directory(const std::filesystem::path& directory) {
-  const int file = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool ok = file >= 0 && ::fsync(file) == 0;
-  const int error = errno;
-  if (file >= 0) ::close(file);
-  if (!ok)
-    throw StorageFailure(fmt::format("cannot sync {}: {}", directory.string(), strerror(error)));
-}
 
 }  // namespace
 
@@ -226,7 +219,7 @@ CommitLog::Segments CommitLog::find_segments() const {
   namespace fs = std::filesystem;
   std::error_code error;
   if (fs::create_directories(options_.directory, error)) {
-    sync_directory(options_.directory.parent_path());
+    sync_path(options_.directory.parent_path());
   }
   if (error) {
     throw StorageFailure(
@@ -269,7 +262,8 @@ bool CommitLog::read_head(Segment& segment, bool is_last) {
       segment.read(entry, sizeof entry, k_segment_head) == sizeof entry &&
       read_entry(segment, k_segment_head, load_number<std::uint64_t>(entry + 8), bytes);
   if (begun || !is_last) {
-    throw StorageFailure(fmt::format("{} is damaged at its beginning", segment.name()));
+    throw StorageFailure(
+        fmt::format("{} is damaged at its beginning: {}", segment.name(), k_restore));
   }
   segment.dropped = true;
   return false;
@@ -278,8 +272,7 @@ bool CommitLog::read_head(Segment& segment, bool is_last) {
 void CommitLog::open_directory(const LogPosition& from) {
   Segments found = find_segments();
   if (from.offset > 0 && !found.contains(from.segment)) {
-    throw StorageFailure(
-        fmt::format("{} is missing", (options_.directory / file_name(from.segment)).string()));
+    throw_missing(from.segment);
   }
   last_segment_ = found.empty() ? 0 : found.rbegin()->first;
   for (auto at = found.begin(); at != found.end();) {
@@ -302,8 +295,9 @@ void CommitLog::open_directory(const LogPosition& from) {
   for (auto& [number, segment] : found) {
     if (number < from.segment) continue;
     if (segment->first > next.number) {
-      throw StorageFailure(fmt::format("{} begins with entry {}, but {} was not found before it",
-                                       segment->name(), segment->first, next.number));
+      throw StorageFailure(
+          fmt::format("{} begins with entry {}, but {} was not found before it: {}",
+                      segment->name(), segment->first, next.number, k_restore));
     }
     const bool is_first = number == from.segment && from.offset > 0;
     // Behind the end: what was lost with the machine was not acknowledged as durable.
@@ -375,9 +369,9 @@ void CommitLog::require_torn(const Segment& segment, std::uint64_t offset, std::
        at = rest.find(wanted, at + 1, sizeof wanted)) {
     const auto head = read_entry(segment, offset + at - 8, number + 1, entry);
     if (!head || head->durable < number) continue;
-    throw StorageFailure(
-        fmt::format("{} is damaged at offset {}: entry {} was durable and is not readable any more",
-                    segment.name(), offset, number));
+    throw StorageFailure(fmt::format(
+        "{} is damaged at offset {}: entry {} was durable and is not readable any more: {}",
+        segment.name(), offset, number, k_restore));
   }
 }
 
@@ -589,7 +583,7 @@ void CommitLog::start_segment() {
   store_number(head.data() + 24, hash_of(std::string_view(head).substr(0, 24)));
   segment->dropped = true;  // until it is whole
   segment->write(head, 0);
-  if (!in_memory && options_.sync) sync_directory(options_.directory);
+  if (!in_memory && options_.sync) sync_path(options_.directory);
   segment->dropped = false;
   segment->size = k_segment_head;
   segment->first = next_number_;
@@ -686,6 +680,11 @@ std::optional<std::string> CommitLog::read(const BodyAddress& address,
                     segment->name(), address.offset, address.length));
   }
   return bytes;
+}
+
+void CommitLog::throw_missing(std::uint32_t segment) const {
+  throw StorageFailure(fmt::format("{} is missing: {}",
+                                   (options_.directory / file_name(segment)).string(), k_restore));
 }
 
 std::vector<CommitLog::SegmentInfo> CommitLog::sealed() const {

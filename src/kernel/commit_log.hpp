@@ -109,6 +109,9 @@ class CommitLog {
   std::optional<std::string> read(const BodyAddress& address,
                                   const Segments* pinned = nullptr) const;
 
+  // For who knows that the segment should be there.
+  [[noreturn]] void throw_missing(std::uint32_t segment) const;
+
   struct SegmentInfo {
     std::uint32_t number = 0;
     std::uint64_t bytes = 0;

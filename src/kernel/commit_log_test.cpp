@@ -171,10 +171,10 @@ TEST(CommitLog, DamageBeforeWhatIsKnownToBeDurableIsNotTakenForATornEnd) {
     log.append("c");
   }
   flip(files(directory.path())[0], second + 50);
-  EXPECT_EQ(
-      refusal([&] { Log log(directory.path()); }),
-      fmt::format("{} is damaged at offset {}: entry 2 was durable and is not readable any more",
-                  files(directory.path())[0].string(), second));
+  EXPECT_EQ(refusal([&] { Log log(directory.path()); }),
+            fmt::format("{} is damaged at offset {}: entry 2 was durable and is not readable any "
+                        "more: restore the data directory from a copy",
+                        files(directory.path())[0].string(), second));
 }
 
 TEST(CommitLog, WhatWasNotAskedToBeDurableMayBeMissingBeforeAnUnacknowledgedEnd) {
@@ -228,12 +228,13 @@ TEST(CommitLog, ASegmentWithADamagedBeginningOrNoneAtAllIsMissed) {
   const fs::path file = files(directory.path())[0];
   flip(file, 10);
   EXPECT_EQ(refusal([&] { Log log(directory.path()); }),
-            file.string() + " is damaged at its beginning");
+            file.string() + " is damaged at its beginning: restore the data directory from a copy");
   EXPECT_TRUE(fs::exists(file));
   flip(file, 10);
   EXPECT_EQ(Log(directory.path(), first).rows(), Rows{"b"});
   fs::remove(file);
-  EXPECT_EQ(refusal([&] { Log log(directory.path(), first); }), file.string() + " is missing");
+  EXPECT_EQ(refusal([&] { Log log(directory.path(), first); }),
+            file.string() + " is missing: restore the data directory from a copy");
 }
 
 TEST(CommitLog, ASegmentThatWasNotBegunIsBegunAnew) {

@@ -21,7 +21,9 @@ LogKeeper::LogKeeper(Store::Impl& store) : store_(store) {
   if (store_.commit_log->sealed().size() >= k_segments_before_walk) wake();
 }
 
-LogKeeper::~LogKeeper() {
+LogKeeper::~LogKeeper() { stop(); }
+
+void LogKeeper::stop() {
   {
     std::lock_guard lock(mutex_);
     stop_ = true;
@@ -167,7 +169,7 @@ void LogKeeper::move_bodies(std::set<std::uint32_t>& from) {
       }
       if (!status.ok() || BodyAddress::read(value) != address) continue;  // it changed meanwhile
       auto body = store_.commit_log->read(address);
-      if (!body) throw StorageFailure("a body's segment is gone");
+      if (!body) store_.commit_log->throw_missing(address.segment);
       txn.put(Family::bodies, row, std::move(*body));
     }
     batch.clear();

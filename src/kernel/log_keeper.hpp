@@ -30,6 +30,8 @@ class LogKeeper {
 
   // A segment was filled.
   void wake();
+  // What runs is ended, nothing begins any more.
+  void stop();
   // A body was erased, about: what is left may be worth a walk.
   void note_erased() {
     if ((erased_.fetch_add(1, std::memory_order_relaxed) + 1) % k_erased_before_walk == 0) wake();

@@ -19,6 +19,7 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "kernel/store_impl.hpp"
+#include "kernel/sync_path.hpp"
 
 namespace tarn::kernel {
 namespace {
@@ -28,13 +29,6 @@ constexpr std::array<const char*, 4> k_family_names = {"records", "bodies", "que
 constexpr std::int64_t k_lock_timeout_ms = 2000;
 constexpr std::size_t k_free_txns_max = 128;
 constexpr std::uint64_t k_replay_at_start_max = 8 << 20;  // after a clean end
-
-void sync_path(const std::filesystem::path& path, int flags) {
-  const int file = ::open(path.c_str(), flags | O_CLOEXEC);
-  const bool ok = file >= 0 && ::fsync(file) == 0;
-  if (file >= 0) ::close(file);
-  if (!ok) throw StorageFailure(fmt::format("cannot sync {}: {}", path.string(), strerror(errno)));
-}
 
 // The format is a decimal number at the front of a file that people may read. 0: none is there.
 std::int64_t read_format(const std::filesystem::path& directory) {
@@ -61,9 +55,9 @@ void write_format(const std::filesystem::path& directory) {
     out << k_format << " tarn store: docs/formats/store.md\n";
     if (!out.flush()) throw StorageFailure(fmt::format("cannot write {}", temporary.string()));
   }
-  sync_path(temporary, O_RDONLY);
+  sync_path(temporary);
   std::filesystem::rename(temporary, directory / "FORMAT");
-  sync_path(directory, O_RDONLY | O_DIRECTORY);
+  sync_path(directory);
 }
 
 rocksdb::ColumnFamilyOptions family_options(Family family,
@@ -130,6 +124,14 @@ rocksdb::DBOptions database_options(const StoreOptions& store, rocksdb::Env* env
 }
 
 }  // namespace
+
+void sync_path(const std::filesystem::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool ok = file >= 0 && ::fsync(file) == 0;
+  const int error = errno;
+  if (file >= 0) ::close(file);
+  if (!ok) throw StorageFailure(fmt::format("cannot sync {}: {}", path.string(), strerror(error)));
+}
 
 void check_status(const rocksdb::Status& status, std::string_view doing) {
   if (status.ok() || status.IsNotFound()) return;
@@ -301,7 +303,7 @@ void Store::Impl::open_outbox() {
 }
 
 Store::Impl::~Impl() {
-  keeper.reset();
+  if (keeper) keeper->stop();
   free_txns.clear();
   if (!db) return;
   if (commit_log && !options.in_memory) {
@@ -430,7 +432,7 @@ void Store::scan_all(const RecordKind& kind,
     std::optional<std::string> body;
     if (const auto address = BodyAddress::read(value)) {
       body = impl_->commit_log->read(*address, pinned.get());
-      if (!body) throw StorageFailure("a value's segment of the log is missing");
+      if (!body) impl_->commit_log->throw_missing(address->segment);
       value = *body;
     }
     if (!visit(scope, std::string(reader.rest()), value)) return;

@@ -2,7 +2,6 @@
 // Transactions: locks, reads, writes, and the one commit that carries rows, events and timers.
 #include <algorithm>
 
-#include <fmt/format.h>
 #include <rocksdb/utilities/write_batch_with_index.h>
 
 #include "kernel/store_impl.hpp"
@@ -107,9 +106,7 @@ std::optional<std::string> Txn::get(const RecordKind& kind, const Scope& scope, 
     state_->store.fault("body.before-read");
     if (auto body = state_->body(*address)) return body;
     // It moved since the row was read: the row says where to.
-    if (address == before) {
-      throw StorageFailure(fmt::format("segment {} of the log is missing", address->segment));
-    }
+    if (address == before) state_->store.commit_log->throw_missing(address->segment);
     before = address;
     if (!read()) return std::nullopt;
   }
@@ -190,9 +187,7 @@ void Txn::scan_raw(
     std::optional<std::string> body;
     if (const auto address = BodyAddress::read(value)) {
       body = state.body(*address, pinned.get());
-      if (!body) {
-        throw StorageFailure(fmt::format("segment {} of the log is missing", address->segment));
-      }
+      if (!body) state.store.commit_log->throw_missing(address->segment);
       value = *body;
     }
     if (!visit(row.substr(base.size()), value)) return;
